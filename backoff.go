@@ -1,0 +1,27 @@
+package pipelined
+
+import "time"
+
+// Backoff is how long to wait before try n (from 1 for the first retry).
+type Backoff struct {
+	Exponential  bool
+	Initial, Max time.Duration
+	FullJitter   bool
+}
+
+// Wait returns the wait before retry n, from 1; random is in [0, 1).
+func (b Backoff) Wait(n int, random float64) time.Duration {
+	d := b.Initial
+	if b.Exponential {
+		for i := 1; i < n && d < b.Max; i++ {
+			d *= 2
+		}
+	}
+	if b.Max > 0 && d > b.Max {
+		d = b.Max
+	}
+	if b.FullJitter {
+		d = time.Duration(random * float64(d))
+	}
+	return d
+}

@@ -1,0 +1,130 @@
+// Package expression compiles what authors write in ${{ }} and in bare
+// expression fields, on expr-lang/expr, and evaluates it against a Frame.
+//
+// Everything that can be decided is decided at load: names are resolved to
+// slots, the paths an expression reads are known, types are checked where a
+// schema gives them, and functions are bound. Evaluation reads only those paths
+// from the lazy documents in the Frame, does no I/O and has a cost limit.
+package expression
+
+import (
+	"time"
+
+	"pipelined/internal/diag"
+)
+
+// Frame is what one evaluation can see: a flat row of slots whose numbers the
+// Symbols gave out at compile time, and the host's clock, ids and randomness. A
+// Frame belongs to one goroutine; a concurrent branch works on a Fork.
+type Frame struct {
+	Slots []any // values (see package value), or Unset
+	Host  *Host
+}
+
+// Fork returns a copy whose slots may change without the original seeing it.
+func (f *Frame) Fork() *Frame {
+	return &Frame{Slots: append([]any(nil), f.Slots...), Host: f.Host}
+}
+
+// Host is where an expression gets time, ids and randomness from, so that tests
+// own all three. All functions are safe for concurrent use.
+type Host struct {
+	Now    func() time.Time
+	NewID  func() string  // time-ordered UUIDv7
+	Random func() float64 // in [0, 1)
+}
+
+type unset struct{}
+
+// Unset in a slot means that nothing was assigned yet. Reading it is an error,
+// unless the read is the left side of ??.
+var Unset any = unset{}
+
+// Kind narrows what a Type stands for.
+type Kind int
+
+const (
+	Any Kind = iota // not known; everything is allowed
+	Null
+	Bool
+	Integer
+	Number // an integer or a decimal
+	String
+	Array
+	Object
+)
+
+// Type is what is known of a value at load, from a JSON Schema or a
+// declaration. A nil *Type means Any.
+type Type struct {
+	Kind   Kind
+	Elem   *Type            // of an Array
+	Fields map[string]*Type // of an Object
+	Open   bool             // an Object may have fields not listed
+	Origin string           // where it is declared, for messages: "schemas/order.json"
+}
+
+// Symbol is one name an expression may use. It has a slot, or members, or both:
+// a member wins over a field of the slot's value of that name.
+type Symbol struct {
+	Slot    int // -1: only members
+	Type    *Type
+	Members map[string]*Symbol
+	// Closed means that only the members may be named (steps, vars): any other
+	// is "unknown" with a suggestion.
+	Closed bool
+	// Hidden, if not empty, says why the name may not be used here and what to
+	// write instead; using it is a finding with this text.
+	Hidden string
+}
+
+// Symbols is a set of names, chained to the set it refines. It is used at load
+// only, by one goroutine.
+type Symbols struct {
+	parent *Symbols
+	names  map[string]*Symbol
+}
+
+// NewSymbols returns an empty set that falls back to parent, which may be nil.
+func NewSymbols(parent *Symbols) *Symbols {
+	return &Symbols{parent: parent, names: map[string]*Symbol{}}
+}
+
+// Declare adds or replaces a name in this set.
+func (s *Symbols) Declare(name string, sym *Symbol) { s.names[name] = sym }
+
+// Lookup finds a name here or in the parents; nil if there is none.
+func (s *Symbols) Lookup(name string) *Symbol {
+	for ; s != nil; s = s.parent {
+		if sym, ok := s.names[name]; ok {
+			return sym
+		}
+	}
+	return nil
+}
+
+// Names returns every visible name, for suggestions.
+func (s *Symbols) Names() []string {
+	seen := map[string]bool{}
+	var out []string
+	for ; s != nil; s = s.parent {
+		for n := range s.names {
+			if !seen[n] {
+				seen[n] = true
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// Error is a mistake in an expression, placed in its source text.
+type Error struct {
+	Offset, Length int // in bytes of the source given to Compile
+	Code           diag.Code
+	Summary        string
+	Consequence    string
+	Fix            string
+}
+
+func (e *Error) Error() string { return e.Summary }

@@ -1,0 +1,327 @@
+// Package store is the contract of the one durable transaction everything
+// commits through. An execution collects what it wants to happen in a Batch and
+// commits it once, at its end: the acknowledgement of what started it, the
+// events it published, the documents it wrote and its outcome become visible
+// together or not at all (invariants I1 to I4).
+//
+// The contract has no word of any database in it. store/sqlite implements it on
+// one file; storetest is the suite every implementation passes.
+//
+// # The event log and subscriptions
+//
+// Events are appended to one log and numbered by Seq, from 1, without reuse. A
+// subscription is a name and the set of numbers it is done with: a floor (every
+// number up to it is done) and ranges above. A Batch acknowledges a range at a
+// time: the reader of a subscription folds the numbers in between that do not
+// concern it into the range of the next one that does, so ranges join and the
+// floor moves.
+//
+// A delivery that has to wait (a retry, a delayed event) leaves the log's
+// bookkeeping: its number is acknowledged and a Deferred row holds it until due,
+// in the same commit. An event is kept in the log as long as its type's
+// retention says, and never removed while a subscription has yet to see it or a
+// Deferred row refers to it.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pipelined"
+)
+
+// Errors of Commit and the reads. They are wrapped with what was being done.
+var (
+	// ErrConflict: a document is not at the version, or a unique key is not as
+	// free, as the Batch requires. Nothing of the Batch happened. The error
+	// chain holds a *ConflictError.
+	ErrConflict = errors.New("conflict")
+	// ErrClaimed: the tick was claimed before. Nothing of the Batch happened.
+	ErrClaimed = errors.New("tick already claimed")
+	// ErrClosed: the store is closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrUnavailable: the medium cannot commit now (full, read-only, failing).
+	// Nothing of the Batch happened; a later one may succeed.
+	ErrUnavailable = errors.New("store cannot commit")
+	// ErrLocked: another process has the store open.
+	ErrLocked = errors.New("store is in use by another process")
+	// ErrNewer: the store was written by a newer version of the program.
+	ErrNewer = errors.New("store was written by a newer version")
+)
+
+// ConflictError says which document stood in the way.
+type ConflictError struct {
+	Collection, ID string
+	Field          string // the unique field, where that was it
+	Reason         string // "exists", "version", "missing", "unique"
+}
+
+func (e *ConflictError) Error() string {
+	s := "document " + e.Collection + "/" + e.ID + ": " + e.Reason
+	if e.Field != "" {
+		s += " " + e.Field
+	}
+	return s
+}
+
+func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// Batch is what one execution wants to happen, all or nothing. A Batch handed
+// to Submit belongs to the store until done is called.
+type Batch struct {
+	Acks       []Ack
+	Defer      []Deferred // added: deliveries that wait
+	Release    []int64    // Deferred IDs that are done with; a missing one is ErrConflict
+	Ticks      []Tick     // claimed; a claimed one is ErrClaimed
+	Events     []*pipelined.Event
+	Delayed    []DelayedEvent
+	Documents  []Write
+	Executions []Execution
+	Meta       []Meta
+}
+
+// Empty reports whether committing the batch would change nothing.
+func (b *Batch) Empty() bool {
+	return len(b.Acks) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Ticks) == 0 &&
+		len(b.Events) == 0 && len(b.Delayed) == 0 && len(b.Documents) == 0 &&
+		len(b.Executions) == 0 && len(b.Meta) == 0
+}
+
+// Result is what a committed Batch brought about.
+type Result struct {
+	// Seqs are the log numbers of Batch.Events, in order; 0 where the event was
+	// a duplicate and dropped.
+	Seqs []int64
+	// DeferredIDs are the numbers given to Batch.Defer, in order.
+	DeferredIDs []int64
+	// Versions are the new versions of Batch.Documents, in order; 0 for a delete.
+	Versions []int64
+}
+
+// Ack says that a subscription is done with every number from From to To.
+type Ack struct {
+	Subscription string
+	From, To     int64
+}
+
+// Deferred is a delivery that waits for its time without holding a worker. It
+// carries its event, so that the log need not be read to run it.
+type Deferred struct {
+	ID           int64 // given by the store
+	Subscription string
+	Event        StoredEvent
+	OrderKey     string // the value order_by gave, so that waiting can block its key
+	Due          time.Time
+	Attempt      int    // of the delivery to come, from 2
+	Problem      string // JSON of the last failure, for people
+}
+
+// DelayedEvent is appended to the log when its time comes: by a Batch that
+// releases it (see Store.DueEvents).
+type DelayedEvent struct {
+	Event *pipelined.Event
+	Due   time.Time
+}
+
+// StoredEvent is an event with its number.
+type StoredEvent struct {
+	Seq int64
+	pipelined.Event
+}
+
+// Tick is one scheduled moment of one pipeline; claiming it is what makes it
+// run once.
+type Tick struct {
+	Pipeline  string
+	Scheduled time.Time
+}
+
+// WriteKind says what a Write does.
+type WriteKind int
+
+const (
+	Put    WriteKind = iota // replaces or creates
+	Insert                  // creates; ErrConflict if it exists
+	Merge                   // applies Document as an RFC 7396 merge patch; ErrConflict if it does not exist
+	Delete                  // removes; a missing document is fine unless IfVersion is set
+)
+
+// Write is one change of one document.
+type Write struct {
+	Kind       WriteKind
+	Collection string
+	ID         string
+	Document   string // one JSON object, without the _ fields; empty for Delete
+	// IfVersion, if not 0, is the version the document must have; -1 means it
+	// must not exist.
+	IfVersion int64
+	Expires   time.Time // zero: by the collection's retain
+}
+
+// Document is a stored document.
+type Document struct {
+	Collection string
+	ID         string
+	Version    int64 // from 1, plus 1 with every write
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Body       string // the JSON object as written, without the _ fields
+}
+
+// Execution is the record of one run of a pipeline.
+type Execution struct {
+	ID        string    `json:"id"`
+	Pipeline  string    `json:"pipeline"`
+	Revision  string    `json:"revision"`
+	Trigger   string    `json:"trigger"` // "http", "cron", "event", "error", "call", "manual"
+	Status    string    `json:"status"`  // "ok", "failed", "retrying"
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at"`
+	Attempt   int       `json:"attempt"`
+	EventID   string    `json:"event_id,omitempty"`
+	EventType string    `json:"event_type,omitempty"`
+	Key       string    `json:"key,omitempty"`
+	Problem   string    `json:"problem,omitempty"` // JSON of the pipelined.Problem
+	Input     string    `json:"input,omitempty"`   // JSON; of failed executions
+	HandledBy string    `json:"handled_by,omitempty"`
+}
+
+// Meta is one row of a small table of named texts: the position of a stream,
+// the revision last run. An empty Value removes the row.
+type Meta struct{ Key, Value string }
+
+// Collection is how one collection of documents is kept.
+type Collection struct {
+	Name    string
+	Index   []string      // dotted paths into the document
+	Unique  []string      // dotted paths whose values may occur once; null and missing may repeat
+	Retain  time.Duration // since the last write; 0 keeps for ever
+	History bool          // keep earlier versions
+}
+
+// EventType is how events of one type are kept.
+type EventType struct {
+	Type   string
+	Retain time.Duration // 0: the default of Config
+	Dedupe time.Duration // window of publish.id; 0: the default of Config
+}
+
+// Subscription is how far one subscription is.
+type Subscription struct {
+	Name  string
+	Floor int64 // every number up to it is done
+	Done  []Ack // done above the floor, ascending, not touching
+}
+
+// Query selects documents of a collection. The store applies Conditions as far
+// as it can and may return more than match (a superset); the caller evaluates
+// the whole condition again, so pushing one down only saves work.
+type Query struct {
+	Collection string
+	Conditions []Condition
+	// OrderBy sorts by these dotted paths (or _id, _created_at, _updated_at,
+	// _version), ties and an empty list by _id, which is insertion order for
+	// generated ids. Null and missing sort first.
+	OrderBy []Order
+}
+
+// Order is one sort key.
+type Order struct {
+	Path       string
+	Descending bool
+}
+
+// Condition is one comparison a store may use: Path Op Value. Value is nil,
+// bool, int64, float64 or string; times of _created_at and _updated_at are
+// RFC 3339 text. Comparisons between different kinds of values do not match,
+// except integers with decimals.
+type Condition struct {
+	Path  string
+	Op    string // "==", "<", "<=", ">", ">=", "in" (Value is []any)
+	Value any
+}
+
+// EventQuery selects events of the log for people and replays.
+type EventQuery struct {
+	Types []string // exact or with a trailing or inner "*" segment; empty means all
+	After int64    // numbers above it
+	Since time.Time
+	ID    string
+	Key   string
+	Limit int // 0 means 100
+	Desc  bool
+}
+
+// ExecutionQuery selects executions for people.
+type ExecutionQuery struct {
+	Pipeline string
+	Status   string
+	Since    time.Time
+	Limit    int // 0 means 100; newest first
+}
+
+// Store is the durable state of one project. All methods are safe for
+// concurrent use.
+type Store interface {
+	// Configure declares the collections and event types of the project. It
+	// builds missing indexes and drops ones no longer declared; a unique index
+	// over documents that already collide is an error that names two of them.
+	Configure(ctx context.Context, collections []Collection, types []EventType) error
+
+	// Submit queues b for the next group commit and returns at once, or waits
+	// while the queue is full. done is called exactly once, from the writer,
+	// after the commit is durable or refused; it must not block and must not
+	// call Submit or Commit itself.
+	Submit(b *Batch, done func(Result, error))
+	// Commit is Submit and wait. It returns only when durable, whatever ctx does
+	// after the batch was accepted.
+	Commit(ctx context.Context, b *Batch) (Result, error)
+
+	// LastSeq is the number of the newest event; 0 if there never was one.
+	LastSeq(ctx context.Context) (int64, error)
+	// Subscribe returns where name stands, creating it with its floor at `from`
+	// if it does not exist (from < 0 means after the newest event).
+	Subscribe(ctx context.Context, name string, from int64) (Subscription, error)
+	// Subscriptions lists all; Unsubscribe forgets one and its Deferred rows.
+	Subscriptions(ctx context.Context) ([]Subscription, error)
+	Unsubscribe(ctx context.Context, name string) error
+	// Read returns up to limit events with numbers above after, ascending.
+	Read(ctx context.Context, after int64, limit int) ([]StoredEvent, error)
+	// FindEvents is Read for people.
+	FindEvents(ctx context.Context, q EventQuery) ([]StoredEvent, error)
+	// Deferred returns every waiting delivery of a subscription, by due time.
+	Deferred(ctx context.Context, subscription string) ([]Deferred, error)
+	// ReleaseDelayed moves delayed events due by now into the log in one commit
+	// and returns them with their numbers, at most limit.
+	ReleaseDelayed(ctx context.Context, now time.Time, limit int) ([]StoredEvent, error)
+	// NextDelayed is when the earliest delayed event is due; zero if none waits.
+	NextDelayed(ctx context.Context) (time.Time, error)
+
+	// LastTick is the newest claimed tick of a pipeline; zero if none.
+	LastTick(ctx context.Context, pipeline string) (time.Time, error)
+
+	// Get returns a document or nil.
+	Get(ctx context.Context, collection, id string) (*Document, error)
+	// Find streams documents in order until yield returns false or an error.
+	// It sees one snapshot and holds no lock that keeps writers waiting.
+	Find(ctx context.Context, q Query, yield func(*Document) (bool, error)) error
+	// Count is how many documents a collection holds.
+	Count(ctx context.Context, collection string) (int64, error)
+	// CollectionNames lists collections that hold documents or are declared.
+	CollectionNames(ctx context.Context) ([]string, error)
+
+	// FindExecutions and GetExecution read the history.
+	FindExecutions(ctx context.Context, q ExecutionQuery) ([]Execution, error)
+	GetExecution(ctx context.Context, id string) (*Execution, error)
+
+	// Meta returns the text kept under key, or "".
+	Meta(ctx context.Context, key string) (string, error)
+
+	// Trim removes what retention no longer keeps, in small steps that never
+	// hold up the writer for long; it returns how many rows went.
+	Trim(ctx context.Context, now time.Time) (int64, error)
+
+	// Close commits what was submitted and closes. It may be called twice.
+	Close() error
+}
