@@ -87,42 +87,47 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// fits is an independent reading of the five fields, for the comparison below.
-func fits(expr string, w time.Time) bool {
+// reader is an independent reading of the five fields, for the comparison below.
+func reader(expr string) func(w time.Time) bool {
 	f := strings.Fields(expr)
-	in := func(text string, v, low, high int) bool {
-		for item := range strings.SplitSeq(text, ",") {
-			span, by, stepped := strings.Cut(item, "/")
-			step := 1
-			if stepped {
-				step, _ = strconv.Atoi(by)
-			}
-			from, to := low, high
-			if span != "*" {
-				a, b, ranged := strings.Cut(span, "-")
-				from, _ = strconv.Atoi(a)
-				if to = from; ranged {
-					to, _ = strconv.Atoi(b)
-				}
-			}
-			if v >= from && v <= to && (v-from)%step == 0 {
-				return true
+	minute, hour := members(f[0], 0, 59), members(f[1], 0, 23)
+	day, month, weekday := members(f[2], 1, 31), members(f[3], 1, 12), members(f[4], 0, 6)
+	either := f[2][0] != '*' && f[4][0] != '*'
+	return func(w time.Time) bool {
+		if !minute[w.Minute()] || !hour[w.Hour()] || !month[w.Month()] {
+			return false
+		}
+		byDay, byWeekday := day[w.Day()], weekday[w.Weekday()]
+		return byDay && byWeekday || either && (byDay || byWeekday)
+	}
+}
+
+func members(text string, low, high int) (out [60]bool) {
+	for item := range strings.SplitSeq(text, ",") {
+		span, by, stepped := strings.Cut(item, "/")
+		step := 1
+		if stepped {
+			step, _ = strconv.Atoi(by)
+		}
+		from, to := low, high
+		if span != "*" {
+			a, b, ranged := strings.Cut(span, "-")
+			from, _ = strconv.Atoi(a)
+			if to = from; ranged {
+				to, _ = strconv.Atoi(b)
 			}
 		}
-		return false
+		for v := from; v <= to; v += step {
+			out[v] = true
+		}
 	}
-	day := in(f[2], w.Day(), 1, 31)
-	weekday := in(f[4], int(w.Weekday()), 0, 6)
-	both := day && weekday
-	if f[2][0] != '*' && f[4][0] != '*' {
-		both = day || weekday
-	}
-	return both && in(f[0], w.Minute(), 0, 59) && in(f[1], w.Hour(), 0, 23) && in(f[3], int(w.Month()), 1, 12)
+	return out
 }
 
 // brute lists the moments of a year by looking at every minute of it.
 func brute(expr string, loc *time.Location, year int) []time.Time {
 	interval := strings.HasPrefix(strings.Fields(expr)[1], "*")
+	fits := reader(expr)
 	begin := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
 	end := begin.AddDate(1, 0, 0)
 	reading := func(t time.Time) time.Time {
@@ -133,9 +138,9 @@ func brute(expr string, loc *time.Location, year int) []time.Time {
 	var out []time.Time
 	for t := begin.Add(time.Minute); t.Before(end); t = t.Add(time.Minute) {
 		w := reading(t)
-		run := fits(expr, w) && (interval || w.After(newest))
+		run := (interval || w.After(newest)) && fits(w)
 		for skipped := newest.Add(time.Minute); !interval && skipped.Before(w); skipped = skipped.Add(time.Minute) {
-			run = run || fits(expr, skipped)
+			run = run || fits(skipped)
 		}
 		if w.After(newest) {
 			newest = w
