@@ -49,6 +49,7 @@ var Trigger = triggers.Define("cron", triggers.Doc{
 
 const details = `Five fields, or ` + "`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 15m`" + `.
 ` + "`@every`" + ` is counted from the Unix epoch, so a restart does not move it.
+Put quotes around a schedule that begins with ` + "`*` or `@`" + `: YAML reads them as something else.
 
 Daylight saving: a schedule whose hour begins with ` + "`*`" + ` runs at every real interval. Every other schedule means a
 time of the day: one that is skipped in spring runs once right after the gap, one that comes twice in autumn runs once,

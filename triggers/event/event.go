@@ -1,7 +1,17 @@
 // Package event starts pipelines for events of the log.
+//
+// It declares what an author may say about a subscription and checks it; the
+// broker carries it out. Match is the one place that decides which types a
+// subscription takes.
 package event
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
 	"pipelined/internal/field"
 	"pipelined/triggers"
 )
@@ -9,16 +19,119 @@ import (
 // Trigger is the `event` trigger.
 var Trigger = triggers.Define("event", triggers.Doc{
 	Summary: "Runs a pipeline for each event of some types.",
+	Details: details,
+	Examples: []triggers.Example{
+		{Title: "Every order event, at most eight at a time", YAML: "types: [order.*]\nconcurrency: 8\n"},
+		{Title: "Large orders, in order per customer, tried again for up to an hour", YAML: `types: [order.received, order.reprocess]
+where: input.total > 1000
+order_by: input.customer.id
+retry:
+  attempts: 10
+  initial: 10s
+  max: 15m
+`},
+	},
 }, plan)
 
+const details = "In `types`, a `*` stands for one segment, and a `*` at the end for one or more: `order.*` takes `order.created` and\n" +
+	"`order.line.added`.\n\n" +
+	"Without `retry` the first failure is the last. With it the event is delivered again, later, while the error is\n" +
+	"retriable; the effects of a failed try are dropped, and no worker waits. `order_by` keeps events of the same value in\n" +
+	"order: while one waits for its next try, `while_waiting: block` holds back the others of its value and `skip` lets them\n" +
+	"pass."
+
 type params struct {
-	Types []string `yaml:"types" required:"" doc:"Event types; * stands for one segment."`
+	Types        []string             `yaml:"types" required:"" doc:"Event types; a * stands for one segment, at the end for one or more."`
+	Where        expression.Condition `yaml:"where" doc:"Takes only events for which this holds; over event and input."`
+	Concurrency  int                  `yaml:"concurrency" default:"16" min:"1" max:"1000" doc:"How many executions may run at the same time."`
+	OrderBy      expression.Bare      `yaml:"order_by" doc:"Events that give the same value run one after the other, in the order they were published."`
+	WhileWaiting string               `yaml:"while_waiting" enum:"block,skip" default:"block" doc:"What happens to later events of the same order_by value while one waits for its next try."`
+	FairBy       expression.Bare      `yaml:"fair_by" doc:"Values of this take turns, so that none has to wait for all events of another."`
+	Retry        *retry               `yaml:"retry" doc:"Deliver the event again after a retriable failure; without it the first failure is the last."`
+	MaxAge       time.Duration        `yaml:"max_age" doc:"Drops events that are older than this when their turn comes."`
+	SkipStale    bool                 `yaml:"skip_stale" doc:"Drops an event older than the last one processed for the same key."`
+	From         string               `yaml:"from" enum:"new,beginning" default:"new" doc:"Where a new subscription begins: with the next event, or with the oldest one kept."`
 }
 
-func plan(p *params, c *field.Context) triggers.Plan { panic("not yet") }
+type retry struct {
+	Attempts int                  `yaml:"attempts" required:"" min:"1" max:"1000" doc:"Deliveries in all, so 3 is one and two more."`
+	Backoff  string               `yaml:"backoff" enum:"constant,exponential" default:"exponential" doc:"Whether the wait doubles from try to try."`
+	Initial  time.Duration        `yaml:"initial" default:"1s" doc:"The first wait."`
+	Max      time.Duration        `yaml:"max" default:"5m" doc:"The longest wait."`
+	Jitter   string               `yaml:"jitter" enum:"none,full" default:"full" doc:"full waits a random part of the time, so that what failed together does not come back together."`
+	When     expression.Condition `yaml:"when" doc:"Whether to deliver again; over error, event and input. Default: error.retriable."`
+}
 
-// Match reports whether an event type matches a pattern.
-func Match(pattern, typ string) bool { panic("not yet") }
+func plan(p *params, c *field.Context) triggers.Plan {
+	fine := checkTypes(p.Types, c)
+	if p.MaxAge < 0 {
+		report(c, "max_age", codeAge, diag.Error, "max_age is negative",
+			"Every event would be dropped.", "Write how old an event may be, such as 24h, or remove max_age.")
+		fine = false
+	}
+	if p.Retry != nil {
+		fine = checkRetry(p.Retry, c) && fine
+	}
+	if p.WhileWaiting == "skip" && p.OrderBy.Program == nil {
+		report(c, "while_waiting", codeNoEffect, diag.Warning, "while_waiting has no effect without order_by",
+			"Events are not kept in order, so none waits for another.", "Add order_by, or remove while_waiting.")
+	}
+	if !fine {
+		return nil
+	}
+	return p.subscription()
+}
 
-// ValidPattern reports whether pattern may be subscribed to.
-func ValidPattern(pattern string) bool { panic("not yet") }
+func (p *params) subscription() *triggers.Subscription {
+	s := &triggers.Subscription{
+		Types: p.Types, Where: p.Where.Program, Concurrency: p.Concurrency,
+		OrderBy: p.OrderBy.Program, WhileWaiting: p.WhileWaiting, FairBy: p.FairBy.Program,
+		MaxAge: p.MaxAge, SkipStale: p.SkipStale, From: p.From,
+	}
+	if r := p.Retry; r != nil {
+		s.Retry = triggers.Retry{
+			Attempts: r.Attempts, Backoff: r.Backoff, Initial: r.Initial, Max: r.Max, Jitter: r.Jitter, When: r.When.Program,
+		}
+	}
+	return s
+}
+
+func checkTypes(types []string, c *field.Context) bool {
+	if len(types) == 0 {
+		report(c, "types", codeNoTypes, diag.Error, "types is empty",
+			"The pipeline would never run.", "Name at least one event type, such as order.received.")
+		return false
+	}
+	fine := true
+	for i, typ := range types {
+		switch fix := whyNot(typ); {
+		case fix != "":
+			report(c, "types", codePattern, diag.Error, fmt.Sprintf("%q is not an event type", typ),
+				"No event could ever match it.", fix)
+			fine = false
+		case slices.Contains(types[:i], typ):
+			report(c, "types", codeRepeated, diag.Warning, fmt.Sprintf("%q is named twice", typ),
+				"An event is delivered once all the same.", "Remove one.")
+		}
+	}
+	return fine
+}
+
+func checkRetry(r *retry, c *field.Context) bool {
+	fine := true
+	wrong := func(summary, fix string) {
+		report(c, "retry", codeRetryWait, diag.Error, summary, "The event could not be delivered again as written.", fix)
+		fine = false
+	}
+	switch {
+	case r.Initial < 0 || r.Max < 0:
+		wrong("a wait is negative", "Write a duration such as 10s.")
+	case r.Max < r.Initial:
+		wrong(fmt.Sprintf("max (%s) is shorter than initial (%s)", r.Max, r.Initial), "Make max at least as long as initial.")
+	}
+	if r.Attempts == 1 {
+		report(c, "retry", codeNoEffect, diag.Warning, "one attempt is no retry",
+			"The first failure is the last, as without retry.", "Write 2 or more attempts, or remove retry.")
+	}
+	return fine
+}
