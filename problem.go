@@ -29,6 +29,9 @@ type Problem struct {
 	// Data is one JSON document a connector adds for expressions, such as the
 	// body of a failed REST answer. Never shown to HTTP callers.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Own marks a problem the author wrote with fail or assert: its detail is
+	// meant for the caller.
+	Own bool `json:"-"`
 	// RetryAfter is what a server asked for; 0 means it did not.
 	RetryAfter time.Duration `json:"-"`
 }

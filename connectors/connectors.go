@@ -67,8 +67,12 @@ type Connector struct {
 	Doc        Doc
 	Connection *field.Shape // nil: the family takes no connection
 	Operations []*Operation
+	// Optional: operations may be used without a connection, and then share a
+	// client opened with the zero connection.
+	Optional bool
 
-	open func(ctx context.Context, conn any, env Env) (io.Closer, error)
+	connection reflect.Type
+	open       func(ctx context.Context, conn any, env Env) (io.Closer, error)
 }
 
 // Operation is one action key an author can write: "rest", "db.query".
@@ -79,6 +83,15 @@ type Operation struct {
 	Connector *Connector
 	params    reflect.Type
 	call      func(ctx context.Context, client io.Closer, params any) (any, error)
+}
+
+// NewConnection returns a pointer to a zero connection struct; nil for a family
+// that takes none.
+func (c *Connector) NewConnection() any {
+	if c.connection == nil {
+		return nil
+	}
+	return reflect.New(c.connection).Interface()
 }
 
 // Open makes the client all operations of one connection share. conn is a
@@ -97,6 +110,10 @@ func (o *Operation) Call(ctx context.Context, client io.Closer, params any) (any
 	return o.call(ctx, client, params)
 }
 
+// WithoutConnection marks a family whose operations may be used without a
+// connection, and returns it.
+func (c *Connector) WithoutConnection() *Connector { c.Optional = true; return c }
+
 // None is the connection type of a family that takes none; its clients are shared
 // by all pipelines.
 type None struct{}
@@ -109,7 +126,7 @@ type None struct{}
 func Define[C any, K io.Closer](name string, doc Doc, open func(ctx context.Context, c C, env Env) (K, error), ops ...OperationOf[K]) *Connector {
 	c := &Connector{Name: name, Doc: doc}
 	if _, none := any(*new(C)).(None); !none {
-		c.Connection = field.Of[C]()
+		c.Connection, c.connection = field.Of[C](), reflect.TypeFor[C]()
 	}
 	c.open = func(ctx context.Context, conn any, env Env) (io.Closer, error) {
 		var v C
@@ -140,14 +157,15 @@ type OperationOf[K io.Closer] struct {
 }
 
 // Op declares an operation; name is empty where the family's own name is the key.
-func Op[K io.Closer, P any](name string, doc Doc, call func(ctx context.Context, client K, p P) (any, error)) OperationOf[K] {
+// call is written as a method of the client: (*client).query.
+func Op[K io.Closer, P any](name string, doc Doc, call func(client K, ctx context.Context, p P) (any, error)) OperationOf[K] {
 	return OperationOf[K]{name: name, build: func() *Operation {
 		return &Operation{
 			Doc:    doc,
 			Params: field.Of[P](),
 			params: reflect.TypeFor[P](),
 			call: func(ctx context.Context, client io.Closer, params any) (any, error) {
-				return call(ctx, client.(K), *params.(*P))
+				return call(client.(K), ctx, *params.(*P))
 			},
 		}
 	}}

@@ -1,0 +1,94 @@
+// Package rest calls HTTP services.
+package rest
+
+import (
+	"context"
+	"time"
+
+	"pipelined"
+	"pipelined/connectors"
+	"pipelined/internal/field"
+)
+
+// Connector is the `rest` connector.
+var Connector = connectors.Define("rest", connectors.Doc{
+	Summary: "Calls an HTTP service.",
+	Details: "A step names a `connection` and a `path` below its `base_url`, or an absolute `url` without a connection. " +
+		"An answer outside `success` is an error `rest/status` whose `status` is the service's own; 408, 425, 429, 500, 502, 503 and 504 " +
+		"and failed connections are `retriable`. `error.data` then has the answer's `status`, `headers` and `body`.",
+}, open,
+	connectors.Op("", connectors.Doc{
+		Summary: "Sends one request and reads the answer.",
+		Result:  "`status`, `headers` (lower-case names; a list where a header came more than once), `body`",
+		Examples: []connectors.Example{
+			{Title: "Read a customer", YAML: "url: https://crm.example/customers/${{ urlEncode(input.id) }}\n"},
+			{Title: "Create an order", YAML: "method: POST\nurl: https://shop.example/orders\nbody: { id: \"${{ input.id }}\" }\ntimeout: 3s\n"},
+		},
+	}, (*client).call),
+).WithoutConnection()
+
+type connection struct {
+	BaseURL        string            `yaml:"base_url" required:"" doc:"Every path is below this URL."`
+	Auth           *auth             `yaml:"auth" doc:"How the service knows us; one of basic, bearer, api_key, oauth2."`
+	Headers        map[string]string `yaml:"headers" doc:"Sent with every request."`
+	Timeout        time.Duration     `yaml:"timeout" default:"30s" doc:"Limit for one call, where the step sets none."`
+	TLS            *tlsSettings      `yaml:"tls" doc:"Certificates, where the system's are not enough."`
+	MaxConnections int               `yaml:"max_connections" default:"64" min:"1" max:"10000" doc:"Connections at a time."`
+	Proxy          string            `yaml:"proxy" doc:"URL of a proxy; default is none, whatever the environment says."`
+}
+
+type auth struct {
+	Basic  *basicAuth       `yaml:"basic" doc:"User name and password."`
+	Bearer pipelined.Secret `yaml:"bearer" doc:"A token sent as Authorization: Bearer."`
+	APIKey *apiKeyAuth      `yaml:"api_key" doc:"A key in a header or in the query."`
+	OAuth2 *oauth2Auth      `yaml:"oauth2" doc:"Client credentials; tokens are kept until they expire, and renewed once after a 401."`
+}
+
+type basicAuth struct {
+	Username string           `yaml:"username" required:"" doc:"User name."`
+	Password pipelined.Secret `yaml:"password" required:"" doc:"Password."`
+}
+
+type apiKeyAuth struct {
+	Header string           `yaml:"header" doc:"Name of the header."`
+	Query  string           `yaml:"query" doc:"Name of the query parameter."`
+	Value  pipelined.Secret `yaml:"value" required:"" doc:"The key."`
+}
+
+type oauth2Auth struct {
+	TokenURL     string           `yaml:"token_url" required:"" doc:"Where tokens come from."`
+	ClientID     string           `yaml:"client_id" required:"" doc:"Client id."`
+	ClientSecret pipelined.Secret `yaml:"client_secret" required:"" doc:"Client secret."`
+	Scopes       []string         `yaml:"scopes" doc:"Scopes to ask for."`
+}
+
+type tlsSettings struct {
+	CAFile             string `yaml:"ca_file" doc:"PEM file of the authorities to trust, instead of the system's."`
+	CertFile           string `yaml:"cert_file" doc:"PEM file of the client's certificate."`
+	KeyFile            string `yaml:"key_file" doc:"PEM file of the client's key."`
+	ServerName         string `yaml:"server_name" doc:"Name to expect in the server's certificate."`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify" doc:"Accept any certificate. Only for tests: anyone in between can read and change everything."`
+}
+
+type params struct {
+	Method          string            `yaml:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS" default:"GET" doc:"HTTP method."`
+	Path            string            `yaml:"path" doc:"Path below the connection's base_url."`
+	URL             string            `yaml:"url" doc:"Absolute URL, without a connection."`
+	Query           map[string]any    `yaml:"query" doc:"Query parameters; a list repeats the parameter, null leaves it out."`
+	Headers         map[string]string `yaml:"headers" doc:"Request headers."`
+	Body            any               `yaml:"body" doc:"Sent as JSON."`
+	Form            map[string]any    `yaml:"form" doc:"Sent as application/x-www-form-urlencoded."`
+	Text            string            `yaml:"text" doc:"Sent as text/plain, or as the content-type header says."`
+	Binary          any               `yaml:"binary" doc:"Bytes, or their base64 text; sent as application/octet-stream, or as the content-type header says."`
+	Timeout         time.Duration     `yaml:"timeout" doc:"Limit for this call; default is the connection's."`
+	FollowRedirects string            `yaml:"follow_redirects" enum:"none,same_host,all" default:"same_host" doc:"Which redirects to follow; credentials never go to another host."`
+	Response        string            `yaml:"response" enum:"auto,json,text,binary,none" default:"auto" doc:"How to read the body; auto goes by the content type."`
+	MaxResponse     field.Size        `yaml:"max_response" default:"10MB" doc:"Largest answer to read."`
+	Success         string            `yaml:"success" default:"200-299" doc:"Statuses that are no error: 200-299,404."`
+	IdempotencyKey  string            `yaml:"idempotency_key" doc:"Sent as Idempotency-Key."`
+}
+
+// open prepares a client; nothing is dialled until the first call.
+func open(ctx context.Context, c connection, env connectors.Env) (*client, error) {
+	return newClient(ctx, c, env)
+}

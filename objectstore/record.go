@@ -1,0 +1,176 @@
+package objectstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/value"
+)
+
+// Status is where an error record is on its way:
+//
+//	         failed                 due                    succeeded
+//	(none) ────────► pending ──────────────► reprocessing ──────────► resolved
+//	                   ▲  │                        │
+//	                   │  └─ limit or permanent ─► exhausted
+//	                   └───────── failed ──────────┘
+//
+// A person may discard a record in any state but resolved.
+type Status string
+
+const (
+	Pending      Status = "pending"
+	Reprocessing Status = "reprocessing"
+	Exhausted    Status = "exhausted"
+	Resolved     Status = "resolved"
+	Discarded    Status = "discarded"
+)
+
+// maxHistory bounds a record; older entries go.
+const maxHistory = 50
+
+// ErrorRecord is a failed event with its input and error, an ordinary document.
+// Its id is the event's.
+type ErrorRecord struct {
+	ID            string          `json:"id"`
+	Pipeline      string          `json:"pipeline"`
+	Step          string          `json:"step"`
+	Status        Status          `json:"status"`
+	Attempts      int             `json:"attempts"`
+	Permanent     bool            `json:"permanent,omitempty"`
+	FirstFailedAt time.Time       `json:"first_failed_at"`
+	LastFailedAt  time.Time       `json:"last_failed_at"`
+	NextAttemptAt time.Time       `json:"next_attempt_at"`
+	Error         json.RawMessage `json:"error"`
+	Event         RecordedEvent   `json:"event"`
+	Input         json.RawMessage `json:"input"`
+	History       []HistoryEntry  `json:"history"`
+}
+
+// HistoryEntry is one thing that happened to a record.
+type HistoryEntry struct {
+	At      time.Time `json:"at"`
+	What    string    `json:"what"` // "failed", "republished", "exhausted", "resolved" …
+	Attempt int       `json:"attempt,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+// RecordedEvent is what it takes to publish the event again. Its data is the
+// record's input where the two are the same.
+type RecordedEvent struct {
+	ID      string            `json:"id"`
+	Type    string            `json:"type"`
+	Source  string            `json:"source"`
+	Time    time.Time         `json:"time"`
+	Key     string            `json:"key,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Data    json.RawMessage   `json:"data"`
+}
+
+// Pipelined returns the event itself, not yet published again.
+func (e RecordedEvent) Pipelined() *pipelined.Event {
+	return &pipelined.Event{ID: e.ID, Type: e.Type, Source: e.Source, Time: e.Time, Key: e.Key,
+		Headers: e.Headers, Data: string(e.Data)}
+}
+
+// EventDocument is an event as records show it.
+func EventDocument(ev pipelined.Event) RecordedEvent {
+	return RecordedEvent{ID: ev.ID, Type: ev.Type, Source: ev.Source, Time: ev.Time, Key: ev.Key,
+		Headers: ev.Headers, Data: json.RawMessage(ev.Data)}
+}
+
+// NewErrorRecord records the first failure of an event.
+func NewErrorRecord(ev pipelined.Event, pipeline string, input value.Raw, p *pipelined.Problem, attempts int, now time.Time) *ErrorRecord {
+	r := &ErrorRecord{ID: ev.ID, Pipeline: pipeline, FirstFailedAt: now}
+	r.Fail(ev, input, p, attempts, now)
+	return r
+}
+
+// Fail folds a failure in. Attempts only grow (I4).
+func (r *ErrorRecord) Fail(ev pipelined.Event, input value.Raw, p *pipelined.Problem, attempts int, now time.Time) {
+	r.Status, r.Step, r.LastFailedAt = Pending, p.Step, now
+	r.Attempts = max(r.Attempts, attempts)
+	r.Event, r.Input = EventDocument(ev), json.RawMessage(input)
+	if text, err := json.Marshal(p); err == nil {
+		r.Error = text
+	}
+	r.note(now, "failed", attempts, p.Error())
+}
+
+// Reprocess notes that the event is published again.
+func (r *ErrorRecord) Reprocess(now time.Time) {
+	r.Status = Reprocessing
+	r.note(now, "republished", r.Attempts+1, "")
+}
+
+// Exhaust notes that the record is given up.
+func (r *ErrorRecord) Exhaust(now time.Time, reason string) {
+	r.Status = Exhausted
+	r.note(now, "exhausted", r.Attempts, reason)
+}
+
+// Resolve notes that an attempt succeeded.
+func (r *ErrorRecord) Resolve(now time.Time) {
+	r.Status = Resolved
+	r.note(now, "resolved", r.Attempts+1, "")
+}
+
+func (r *ErrorRecord) note(at time.Time, what string, attempt int, detail string) {
+	r.History = append(r.History, HistoryEntry{At: at, What: what, Attempt: attempt, Detail: detail})
+	if n := len(r.History) - maxHistory; n > 0 {
+		r.History = r.History[n:]
+	}
+}
+
+// Document returns the record as it is stored: input and event byte for byte as
+// they came (I9), times with a fixed number of digits, so that next_attempt_at
+// can be compared and indexed as text.
+func (r *ErrorRecord) Document() (value.Raw, error) {
+	history, err := json.Marshal(r.History)
+	if err != nil {
+		return "", fmt.Errorf("write an error record: %w", err)
+	}
+	m := map[string]any{
+		"id": r.ID, "pipeline": r.Pipeline, "step": r.Step, "status": string(r.Status), "attempts": r.Attempts,
+		"first_failed_at": stamp(r.FirstFailedAt), "last_failed_at": stamp(r.LastFailedAt), "next_attempt_at": stamp(r.NextAttemptAt),
+		"error": value.Raw(r.Error), "input": value.Raw(r.Input), "history": value.Raw(history),
+		"event": map[string]any{
+			"id": r.Event.ID, "type": r.Event.Type, "source": r.Event.Source, "time": value.FormatTime(r.Event.Time),
+			"key": r.Event.Key, "headers": r.Event.Headers, "data": value.Raw(r.Event.Data)},
+	}
+	if r.Permanent {
+		m["permanent"] = true
+	}
+	return value.JSON(m)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(TimeFormat) }
+
+// ParseErrorRecord reads a record from a document as Find and Get give it, with
+// the document's version.
+func ParseErrorRecord(doc any) (*ErrorRecord, int64, error) {
+	raw, err := value.JSON(doc)
+	if err != nil {
+		return nil, 0, err
+	}
+	r := &ErrorRecord{}
+	if err := json.Unmarshal([]byte(raw), r); err != nil {
+		return nil, 0, fmt.Errorf("it cannot be read: %w", err)
+	}
+	if r.ID == "" || r.Event.Type == "" {
+		return nil, 0, errors.New("it has no id, or no event")
+	}
+	version, _ := value.Int(value.Get(raw, versionPath))
+	return r, version, nil
+}
+
+var versionPath = value.NewPath("_version")
+
+// isProblem reports whether an error is one of a condition, not of the store.
+func isProblem(err error) bool {
+	var p *pipelined.Problem
+	return errors.As(err, &p)
+}
