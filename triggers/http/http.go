@@ -1,63 +1,101 @@
 // Package http answers HTTP requests with pipelines.
+//
+// The first half is the trigger: what an author writes, checked at load, down to
+// every path the router would panic on or silently replace. The second half,
+// NewHandler, is the edge the engine listens with: it routes, reads and checks a
+// body, hands a Request to Endpoint.Run and writes what comes back.
+//
+// What holds at the edge: a body is read once, never beyond its limit, and kept
+// as the bytes that arrived (I9); every refusal is an RFC 9457 problem document;
+// what happened inside, between pipeline and connectors, is told to a caller only
+// as far as the author said it (I7). No 2xx is written before Run returns, and
+// Run returns after the commit (I2).
 package http
 
 import (
-	"context"
-	"log/slog"
-	"net/http"
-	"net/url"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
 
-	"pipelined"
+	"pipelined/internal/diag"
 	"pipelined/internal/field"
-	"pipelined/internal/schema"
 	"pipelined/triggers"
 )
 
 // Trigger is the `http` trigger.
 var Trigger = triggers.Define("http", triggers.Doc{
-	Summary: "Runs a pipeline for each HTTP request.",
+	Summary: "Runs a pipeline for each HTTP request to a route.",
+	Details: details,
+	Examples: []triggers.Example{
+		{Title: "Take an order and answer when it is done", YAML: `method: POST
+path: /orders
+body:
+  schema: schemas/order.json
+  max_size: 64KB
+timeout: 10s
+`},
+		{Title: "Read one order", YAML: "method: GET\npath: /orders/{id}\n"},
+		{Title: "Answer as soon as the request is safe, and work afterwards", YAML: "method: POST\npath: /imports/{source:[a-z]+}/*\nrespond: accepted\n"},
+	},
 }, plan)
 
+const details = "`{name}` in a path takes one segment and is `request.params.name`; `{name:[0-9]+}` only takes what fits; a `*` as the\n" +
+	"last segment takes the rest and is `request.params.rest`. Text wins over a parameter, whatever the order of the files.\n" +
+	"A request may have a slash at its end that the path has not. HEAD is answered by the GET route.\n\n" +
+	"`input` is the body: JSON as it came, a form as a map, text as a text, an empty body as null, anything else as bytes. A\n" +
+	"body without a Content-Type is JSON. With a schema only JSON is taken, and an empty body is refused."
+
 type params struct {
-	Path string `yaml:"path" required:"" doc:"Path of the route."`
+	Method  string        `yaml:"method" required:"" enum:"GET,POST,PUT,PATCH,DELETE" doc:"HTTP method."`
+	Path    string        `yaml:"path" required:"" doc:"Path of the route, such as /orders/{id}."`
+	Body    *body         `yaml:"body" doc:"What the body must be."`
+	Timeout time.Duration `yaml:"timeout" doc:"How long a caller waits at most; then the answer is a 504 and the execution is cancelled."`
+	Respond string        `yaml:"respond" enum:"wait,accepted" default:"wait" doc:"wait answers when the pipeline is done; accepted answers 202 as soon as the request is durable."`
 }
 
-func plan(p *params, c *field.Context) triggers.Plan { panic("not yet") }
-
-// Clash reports whether two routes would answer the same requests.
-func Clash(a, b *triggers.Route) bool { panic("not yet") }
-
-// Request is one accepted HTTP request.
-type Request struct {
-	Method, Path string
-	Params       map[string]string
-	Query        url.Values
-	Header       http.Header
-	RemoteAddr   string
-	Input        any // value.Raw of a JSON body; map of a form, string of text, nil of nothing, else []byte
-
-	// RunID is set by Endpoint.Run: the execution, named in problem documents.
-	RunID string
+type body struct {
+	Schema   string     `yaml:"schema" doc:"JSON Schema file below the project folder; a body that violates it is a 400."`
+	MaxSize  field.Size `yaml:"max_size" default:"1MB" doc:"A larger body is a 413."`
+	Required bool       `yaml:"required" doc:"An empty body is a 400. Always so with a schema."`
 }
 
-// Value is the `request` scope; built on first use.
-func (r *Request) Value() any { panic("not yet") }
-
-// Endpoint is one route and what answers it.
-type Endpoint struct {
-	Route    *triggers.Route
-	Pipeline string
-	Schema   *schema.Schema // nil: none
-	MaxBody  int64          // 0: that of the route
-	Run      func(ctx context.Context, r *Request) (*pipelined.Reply, error)
+func plan(p *params, c *field.Context) triggers.Plan {
+	fine := true
+	wrong := func(key string, code diag.Code, summary, consequence, fix string) {
+		report(c, key, code, diag.Error, summary, consequence, fix)
+		fine = false
+	}
+	if bad := checkPath(p.Path); bad != nil {
+		wrong("path", bad.code, bad.summary, "No request could be routed to the pipeline.", bad.fix)
+	}
+	if p.Timeout < 0 {
+		wrong("timeout", codeTimeout, "timeout is negative", "Every request would be cut off.", "Write a duration such as 10s, or remove timeout.")
+	}
+	if p.Timeout > 0 && p.Respond == "accepted" {
+		report(c, "timeout", codeNoEffect, diag.Warning, "timeout has no effect with respond: accepted",
+			"The caller does not wait for the pipeline.", "Write timeout at the pipeline itself to limit the execution.")
+	}
+	r := &triggers.Route{Method: p.Method, Path: p.Path, Timeout: p.Timeout, Accepted: p.Respond == "accepted"}
+	if b := p.Body; b != nil {
+		if p.Method == "GET" {
+			wrong("body", codeBody, "a GET request has no body", "Callers could not send what is asked for.", "Remove body, or use POST.")
+		}
+		if b.MaxSize < 0 {
+			wrong("body", codeSize, "max_size is negative", "Every body would be refused.", "Write a size such as 64KB.")
+		}
+		if b.Schema != "" && !inside(b.Schema) {
+			wrong("body", codeSchema, b.Schema+" is not below the project folder", "The schema could not be read.", "Write a path such as schemas/order.json.")
+		}
+		r.Schema, r.MaxSize, r.Required = b.Schema, int64(b.MaxSize), b.Required || b.Schema != ""
+	}
+	if !fine {
+		return nil
+	}
+	return r
 }
 
-// Config is what all endpoints share.
-type Config struct {
-	Logger  *slog.Logger // nil: nothing is logged
-	MaxBody int64        // of routes that say nothing; 0: 1 MB
-	Clock   pipelined.Clock
+// inside reports whether a file name stays below the project folder.
+func inside(name string) bool {
+	return filepath.IsLocal(name) && !strings.Contains(name, `\`) && path.Clean(name) == name
 }
-
-// NewHandler routes requests to endpoints.
-func NewHandler(endpoints []Endpoint, cfg Config) (http.Handler, error) { panic("not yet") }
