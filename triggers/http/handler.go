@@ -56,7 +56,7 @@ func NewHandler(endpoints []Endpoint, cfg Config) (http.Handler, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real()
 	}
-	h := &handler{mux: chi.NewMux(), endpoints: map[string]map[string]*endpoint{}, log: cfg.Logger, clock: cfg.Clock}
+	h := &handler{mux: chi.NewMux(), endpoints: map[string]map[string]*endpoint{}, log: cfg.Logger, clock: cfg.Clock, jsonType: []string{"application/json"}}
 	h.matches.New = func() any { return chi.NewRouteContext() }
 	taken := map[string]string{}
 	for _, e := range endpoints {
@@ -76,6 +76,7 @@ type handler struct {
 	matches   sync.Pool // of *chi.Context
 	log       *slog.Logger
 	clock     pipelined.Clock
+	jsonType  []string // shared by all replies; nothing changes it
 }
 
 // endpoint is an Endpoint ready to run.

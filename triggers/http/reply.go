@@ -96,7 +96,7 @@ func (h *handler) writeReply(w http.ResponseWriter, r *http.Request, e *endpoint
 	case reply.ContentType != "":
 		header["Content-Type"] = []string{reply.ContentType}
 	case !bodyless && header["Content-Type"] == nil && reply.Body != "":
-		header["Content-Type"] = []string{"application/json"}
+		header["Content-Type"] = h.jsonType
 	}
 	if bodyless {
 		w.WriteHeader(status)
