@@ -15,3 +15,10 @@ var (
 	codeEither   = diag.Code{ID: "E428", Title: "day of month and day of week together"}
 	codeNoEffect = diag.Code{ID: "E429", Title: "setting has no effect"}
 )
+
+// Codes lists every finding of this package.
+func Codes() []diag.Code {
+	return []diag.Code{
+		codeSyntax, codeFields, codeWord, codeInterval, codeNever, codePrefix, codeTimezone, codeSunday, codeEither, codeNoEffect,
+	}
+}

@@ -26,6 +26,9 @@ var Trigger = triggers.Define("error", triggers.Doc{
 
 var codeRepeated = diag.Code{ID: "E450", Title: "pipeline named twice"}
 
+// Codes lists every finding of this package.
+func Codes() []diag.Code { return []diag.Code{codeRepeated} }
+
 type params struct {
 	Pipelines []field.Name `yaml:"pipelines" doc:"Pipelines whose failures come here; none means all that have no handler of their own."`
 }

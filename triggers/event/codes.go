@@ -11,3 +11,10 @@ var (
 	codeRetryWait = diag.Code{ID: "E444", Title: "waits between tries do not fit"}
 	codeAge       = diag.Code{ID: "E445", Title: "age cannot be used"}
 )
+
+// Codes lists every finding of this package.
+func Codes() []diag.Code {
+	return []diag.Code{
+		codePattern, codeNoTypes, codeRepeated, codeNoEffect, codeRetryWait, codeAge,
+	}
+}

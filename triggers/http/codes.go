@@ -12,3 +12,10 @@ var (
 	codeNoEffect = diag.Code{ID: "E435", Title: "setting has no effect"}
 	codeSize     = diag.Code{ID: "E436", Title: "size cannot be used"}
 )
+
+// Codes lists every finding of this package.
+func Codes() []diag.Code {
+	return []diag.Code{
+		codePath, codeParam, codeBody, codeSchema, codeTimeout, codeNoEffect, codeSize,
+	}
+}
