@@ -68,6 +68,11 @@ func (l *List) Add(d Diagnostic) { l.items = append(l.items, d) }
 // Len returns how many findings there are.
 func (l *List) Len() int { return len(l.items) }
 
+// ErrorsSince reports whether an error was added since Len was n.
+func (l *List) ErrorsSince(n int) bool {
+	return slices.ContainsFunc(l.items[n:], func(d Diagnostic) bool { return d.Severity == Error })
+}
+
 // HasErrors reports whether any finding keeps the project from starting.
 func (l *List) HasErrors() bool {
 	return slices.ContainsFunc(l.items, func(d Diagnostic) bool { return d.Severity == Error })

@@ -19,12 +19,17 @@ import (
 type Frame struct {
 	Slots []any // values (see package value), or Unset
 	Host  *Host
+
+	cost int // of the evaluation under way
 }
 
 // Fork returns a copy whose slots may change without the original seeing it.
 func (f *Frame) Fork() *Frame {
 	return &Frame{Slots: append([]any(nil), f.Slots...), Host: f.Host}
 }
+
+// evaluation limits: a step is one read, operation or call inside an expression.
+const maxCost = 10_000_000
 
 // Host is where an expression gets time, ids and randomness from, so that tests
 // own all three. All functions are safe for concurrent use.
@@ -73,6 +78,11 @@ type Symbol struct {
 	// Closed means that only the members may be named (steps, vars): any other
 	// is "unknown" with a suggestion.
 	Closed bool
+	// Environment, if not nil, tells whether a member exists: reading another is a
+	// finding, unless ?? gives a default.
+	Environment func(name string) bool
+	// Used is set when an expression reads the name or a member of it.
+	Used bool
 	// Hidden, if not empty, says why the name may not be used here and what to
 	// write instead; using it is a finding with this text.
 	Hidden string

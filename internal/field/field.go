@@ -31,7 +31,9 @@ import (
 
 // Context is what decoding needs besides the node.
 type Context struct {
-	File    *File
+	File *File
+	// Node is the mapping whose keys Pos finds.
+	Node    *yaml.Node
 	Symbols *expression.Symbols // nil: no ${{ }} allowed
 	Diags   *diag.List
 	// Env is what project files and connections may read at load; ${{ env.X }}
@@ -46,12 +48,6 @@ type Context struct {
 type File struct {
 	Name string // relative to the project folder
 	Text []byte
-}
-
-// Decoder is implemented by pointer receivers of types that decode themselves.
-// Findings go to c.Diags; a value with findings is never run.
-type Decoder interface {
-	DecodeField(c *Context, n *yaml.Node)
 }
 
 // Name is a literal that must match ^[a-z][a-z0-9_]*$.

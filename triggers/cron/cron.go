@@ -28,7 +28,6 @@ package cron
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	_ "time/tzdata" // time zones are the same on every machine, also where the system has none
 
@@ -69,16 +68,16 @@ type params struct {
 func plan(p *params, c *field.Context) triggers.Plan {
 	loc, err := location(p.Timezone)
 	if err != nil {
-		report(c, "timezone", codeTimezone, diag.Error,
+		c.Report(codeTimezone, diag.Error, c.Pos("timezone"),
 			fmt.Sprintf("%q is not a time zone", p.Timezone),
 			"The pipeline could not be scheduled.",
-			"Write an IANA name such as Europe/Berlin, America/New_York or UTC.")
+			"write an IANA name such as Europe/Berlin, America/New_York or UTC")
 		loc = time.UTC // the schedule is checked all the same
 	}
 	s, bad := Parse(p.Schedule, loc)
 	var mistake *Error
 	if errors.As(bad, &mistake) {
-		report(c, "schedule", mistake.Code, diag.Error, mistake.Summary, mistake.Consequence, mistake.Fix)
+		c.Report(mistake.Code, diag.Error, c.Pos("schedule"), mistake.Summary, mistake.Consequence, mistake.Fix)
 	}
 	if err != nil || bad != nil {
 		return nil
@@ -99,18 +98,18 @@ func location(name string) (*time.Location, error) {
 // hint reports what works and may not be what was meant.
 func hint(s Schedule, p *params, c *field.Context) {
 	if s.sunday {
-		report(c, "schedule", codeSunday, diag.Info, "Sunday is written as 7",
-			"It runs on Sundays.", "Write 0, which every cron understands.")
+		c.Report(codeSunday, diag.Info, c.Pos("schedule"), "Sunday is written as 7",
+			"It runs on Sundays.", "write 0, which every cron understands")
 	}
 	if s.either {
-		report(c, "schedule", codeEither, diag.Info, "day of month and day of week are both given",
+		c.Report(codeEither, diag.Info, c.Pos("schedule"), "day of month and day of week are both given",
 			"It runs on days that fit either of them, not only on days that fit both.",
-			"Leave one of them * and ask for the other with `when`, if both must hold.")
+			"leave one of them * and ask for the other with `when`, if both must hold")
 	}
 	if s.every > 0 && p.Timezone != "UTC" && p.Timezone != "" {
-		report(c, "timezone", codeNoEffect, diag.Warning, "timezone has no effect on @every",
+		c.Report(codeNoEffect, diag.Warning, c.Pos("timezone"), "timezone has no effect on @every",
 			"@every is counted from the Unix epoch, whatever the zone.",
-			"Remove timezone, or write the moments as five fields.")
+			"remove timezone, or write the moments as five fields")
 	}
 }
 
@@ -121,5 +120,5 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return strings.TrimSuffix(e.Summary, ".") + ": " + strings.ToLower(e.Fix[:1]) + e.Fix[1:]
+	return e.Summary + ": " + e.Fix
 }

@@ -20,7 +20,7 @@ func Parse(expr string, loc *time.Location) (Schedule, error) {
 		return Schedule{}, fault("the schedule is empty")
 	case strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ="):
 		return Schedule{}, &Error{codePrefix, "the time zone stands inside the schedule",
-			"The schedule could not be read.", "Remove " + firstWord(text) + " and write it as timezone beside schedule."}
+			"The schedule could not be read.", "remove " + firstWord(text) + " and write it as timezone beside schedule"}
 	case strings.HasPrefix(text, "@every"):
 		return parseEvery(text, loc)
 	case strings.HasPrefix(text, "@"):
@@ -49,7 +49,7 @@ func words() map[string]string {
 
 func unknownWord(text string) error {
 	e := &Error{codeWord, fmt.Sprintf("%s is not a schedule", firstWord(text)), "The schedule could not be read.",
-		"Write one of @hourly, @daily, @weekly, @monthly, @yearly, @every 15m, or five fields."}
+		"write one of @hourly, @daily, @weekly, @monthly, @yearly, @every 15m, or five fields"}
 	if text == "@reboot" {
 		e.Summary = "@reboot is not a moment"
 		e.Consequence = "A pipeline that ran at every start would also run at every reload and crash."
@@ -59,7 +59,7 @@ func unknownWord(text string) error {
 
 func fault(summary string) error {
 	return &Error{codeSyntax, summary, "The schedule could not be read.",
-		`Write five fields, minute hour day-of-month month day-of-week, such as "30 2 * * *".`}
+		`write five fields, minute hour day-of-month month day-of-week, such as "30 2 * * *"`}
 }
 
 // maxEvery keeps an interval from being one that never comes.
@@ -68,7 +68,7 @@ const maxEvery = 366 * 24 * time.Hour
 func parseEvery(text string, loc *time.Location) (Schedule, error) {
 	written := strings.TrimSpace(strings.TrimPrefix(text, "@every"))
 	d, ok := duration(written)
-	e := &Error{Code: codeInterval, Consequence: "The schedule could not be kept.", Fix: "Write a duration such as @every 15m."}
+	e := &Error{Code: codeInterval, Consequence: "The schedule could not be kept.", Fix: "write a duration such as @every 15m"}
 	switch {
 	case !ok || !strings.HasPrefix(text, "@every "):
 		e.Summary = fmt.Sprintf("%q is not a duration", written)
@@ -139,16 +139,16 @@ func parseFields(text string, loc *time.Location) (Schedule, error) {
 	s.spec, s.either = spec, !anyDay && !anyWeekday
 	if s.nextReading(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return Schedule{}, &Error{codeNever, fmt.Sprintf("%q never comes", text),
-			"No year has such a day, so the pipeline would never run.", "Check day-of-month against month."}
+			"No year has such a day, so the pipeline would never run.", "check day-of-month against month"}
 	}
 	return s, nil
 }
 
 func wrongCount(parts []string) error {
 	e := &Error{codeFields, fmt.Sprintf("the schedule has %d fields instead of five", len(parts)), "The schedule could not be read.",
-		`Write minute hour day-of-month month day-of-week, such as "30 2 * * *".`}
+		`write minute hour day-of-month month day-of-week, such as "30 2 * * *"`}
 	if len(parts) == 6 || len(parts) == 7 {
-		e.Fix = "There is no field for seconds or years: remove it and write minute hour day-of-month month day-of-week. For less than a minute write @every 10s."
+		e.Fix = "there is no field for seconds or years: remove it and write minute hour day-of-month month day-of-week. For less than a minute write @every 10s"
 	}
 	return e
 }
@@ -159,9 +159,9 @@ var itemForm = regexp.MustCompile(`^(?:\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:
 // fine. The library accepts more than it should ("*-5", "*/90"), so this decides.
 func (f cronField) check(item string) string {
 	if strings.Contains(item, "?") {
-		return "Write * instead of ?."
+		return "write * instead of ?"
 	}
-	allowed := fmt.Sprintf("A value of %s is %d to %d, *, a range such as %d-%d, a step such as */2, or several with commas.", f.name, f.min, f.max, f.min, f.min+2)
+	allowed := fmt.Sprintf("a value of %s is %d to %d, *, a range such as %d-%d, a step such as */2, or several with commas", f.name, f.min, f.max, f.min, f.min+2)
 	m := itemForm.FindStringSubmatch(item)
 	if m == nil {
 		return allowed
@@ -178,12 +178,12 @@ func (f cronField) check(item string) string {
 		return allowed
 	}
 	if low > high {
-		return fmt.Sprintf("A range goes upwards: write %s-%d,%d-%s.", m[1], f.max, f.min, m[2])
+		return fmt.Sprintf("a range goes upwards: write %s-%d,%d-%s", m[1], f.max, f.min, m[2])
 	}
 	if m[3] != "" {
 		step, _ := strconv.Atoi(m[3])
 		if step < 1 || step > f.max-f.min {
-			return fmt.Sprintf("A step of %ss is 1 to %d; for a longer interval write @every.", f.name, f.max-f.min)
+			return fmt.Sprintf("a step of %ss is 1 to %d; for a longer interval write @every", f.name, f.max-f.min)
 		}
 	}
 	return ""

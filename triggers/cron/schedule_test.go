@@ -228,13 +228,13 @@ func TestParseErrors(t *testing.T) {
 		{"", "E420", "the schedule is empty"},
 		{"  ", "E420", "the schedule is empty"},
 		{"a b c d e", "E420", `"a" cannot be the minute`},
-		{"60 * * * *", "E420", "A value of minute is 0 to 59"},
-		{"* 24 * * *", "E420", "A value of hour is 0 to 23"},
-		{"* * 0 * *", "E420", "A value of day-of-month is 1 to 31"},
-		{"* * * 13 *", "E420", "A value of month is 1 to 12"},
-		{"* * * foo *", "E420", "A value of month is 1 to 12"},
-		{"* * * * 8", "E420", "A value of day-of-week is 0 to 7"},
-		{"* * ? * *", "E420", "Write * instead of ?"},
+		{"60 * * * *", "E420", "a value of minute is 0 to 59"},
+		{"* 24 * * *", "E420", "a value of hour is 0 to 23"},
+		{"* * 0 * *", "E420", "a value of day-of-month is 1 to 31"},
+		{"* * * 13 *", "E420", "a value of month is 1 to 12"},
+		{"* * * foo *", "E420", "a value of month is 1 to 12"},
+		{"* * * * 8", "E420", "a value of day-of-week is 0 to 7"},
+		{"* * ? * *", "E420", "write * instead of ?"},
 		{"* * L * *", "E420", `"L" cannot be the day-of-month`},
 		{"*-5 * * * *", "E420", `"*-5" cannot be the minute`},
 		{"1,,2 * * * *", "E420", `"1,,2" cannot be the minute`},
@@ -243,12 +243,12 @@ func TestParseErrors(t *testing.T) {
 		{"1/2/3 * * * *", "E420", `cannot be the minute`},
 		{"-5 * * * *", "E420", `cannot be the minute`},
 		{"99999999999999999999 * * * *", "E420", `cannot be the minute`},
-		{"*/0 * * * *", "E420", "A step of minutes is 1 to 59"},
+		{"*/0 * * * *", "E420", "a step of minutes is 1 to 59"},
 		{"*/90 * * * *", "E420", "for a longer interval write @every"},
 		{"* 22-6 * * *", "E420", "write 22-23,0-6"},
 		{"* * * *", "E421", "the schedule has 4 fields instead of five"},
-		{"0 30 2 * * *", "E421", "There is no field for seconds"},
-		{"0 30 2 * * * 2026", "E421", "There is no field for seconds"},
+		{"0 30 2 * * *", "E421", "there is no field for seconds"},
+		{"0 30 2 * * * 2026", "E421", "there is no field for seconds"},
 		{"@reboot", "E422", "@reboot is not a moment"},
 		{"@fortnightly", "E422", "@fortnightly is not a schedule"},
 		{"@daily 5", "E422", "@daily is not a schedule"},
@@ -262,9 +262,9 @@ func TestParseErrors(t *testing.T) {
 		{"@every 100000000000d", "E423", "is not a duration"},
 		{"0 0 30 2 *", "E424", `"0 0 30 2 *" never comes`},
 		{"0 0 31 4,6,9,11 *", "E424", `never comes`},
-		{"TZ=Europe/Berlin 0 0 * * *", "E425", "Remove TZ=Europe/Berlin and write it as timezone"},
-		{"TZ=0", "E425", "Remove TZ=0"},
-		{"CRON_TZ=UTC", "E425", "Remove CRON_TZ=UTC"},
+		{"TZ=Europe/Berlin 0 0 * * *", "E425", "remove TZ=Europe/Berlin and write it as timezone"},
+		{"TZ=0", "E425", "remove TZ=0"},
+		{"CRON_TZ=UTC", "E425", "remove CRON_TZ=UTC"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.expr, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestParseErrors(t *testing.T) {
 func TestErrorIsOneLine(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("@reboot", time.UTC)
-	if got := err.Error(); got != "@reboot is not a moment: write one of @hourly, @daily, @weekly, @monthly, @yearly, @every 15m, or five fields." {
+	if got := err.Error(); got != "@reboot is not a moment: write one of @hourly, @daily, @weekly, @monthly, @yearly, @every 15m, or five fields" {
 		t.Errorf("got %s", got)
 	}
 }

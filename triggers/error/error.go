@@ -35,10 +35,15 @@ type params struct {
 
 func plan(p *params, c *field.Context) triggers.Plan {
 	f := &triggers.Failures{}
-	for _, name := range p.Pipelines {
+	list := c.Pos("pipelines")
+	for i, name := range p.Pipelines {
+		at := list
+		if list != nil && i < len(list.Content) {
+			at = list.Content[i]
+		}
 		if slices.Contains(f.Pipelines, string(name)) {
-			report(c, "pipelines", codeRepeated, diag.Warning, fmt.Sprintf("%s is named twice", name),
-				"Its failures come here once all the same.", "Remove one.")
+			c.Report(codeRepeated, diag.Warning, at, fmt.Sprintf("%s is named twice", name),
+				"Its failures come here once all the same.", "remove one")
 			continue
 		}
 		f.Pipelines = append(f.Pipelines, string(name))

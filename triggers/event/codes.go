@@ -9,12 +9,11 @@ var (
 	codeRepeated  = diag.Code{ID: "E442", Title: "event type named twice"}
 	codeNoEffect  = diag.Code{ID: "E443", Title: "setting has no effect"}
 	codeRetryWait = diag.Code{ID: "E444", Title: "waits between tries do not fit"}
-	codeAge       = diag.Code{ID: "E445", Title: "age cannot be used"}
 )
 
 // Codes lists every finding of this package.
 func Codes() []diag.Code {
 	return []diag.Code{
-		codePattern, codeNoTypes, codeRepeated, codeNoEffect, codeRetryWait, codeAge,
+		codePattern, codeNoTypes, codeRepeated, codeNoEffect, codeRetryWait,
 	}
 }

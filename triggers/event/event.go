@@ -64,17 +64,12 @@ type retry struct {
 
 func plan(p *params, c *field.Context) triggers.Plan {
 	fine := checkTypes(p.Types, c)
-	if p.MaxAge < 0 {
-		report(c, "max_age", codeAge, diag.Error, "max_age is negative",
-			"Every event would be dropped.", "Write how old an event may be, such as 24h, or remove max_age.")
-		fine = false
-	}
 	if p.Retry != nil {
 		fine = checkRetry(p.Retry, c) && fine
 	}
 	if p.WhileWaiting == "skip" && p.OrderBy.Program == nil {
-		report(c, "while_waiting", codeNoEffect, diag.Warning, "while_waiting has no effect without order_by",
-			"Events are not kept in order, so none waits for another.", "Add order_by, or remove while_waiting.")
+		c.Report(codeNoEffect, diag.Warning, c.Pos("while_waiting"), "while_waiting has no effect without order_by",
+			"Events are not kept in order, so none waits for another.", "add order_by, or remove while_waiting")
 	}
 	if !fine {
 		return nil
@@ -98,40 +93,45 @@ func (p *params) subscription() *triggers.Subscription {
 
 func checkTypes(types []string, c *field.Context) bool {
 	if len(types) == 0 {
-		report(c, "types", codeNoTypes, diag.Error, "types is empty",
-			"The pipeline would never run.", "Name at least one event type, such as order.received.")
+		c.Report(codeNoTypes, diag.Error, c.Pos("types"), "types is empty",
+			"The pipeline would never run.", "name at least one event type, such as order.received")
 		return false
 	}
 	fine := true
+	list := c.Pos("types")
 	for i, typ := range types {
+		at := list
+		if list != nil && i < len(list.Content) {
+			at = list.Content[i]
+		}
 		switch fix := whyNot(typ); {
 		case fix != "":
-			report(c, "types", codePattern, diag.Error, fmt.Sprintf("%q is not an event type", typ),
+			c.Report(codePattern, diag.Error, at, fmt.Sprintf("%q is not an event type", typ),
 				"No event could ever match it.", fix)
 			fine = false
 		case slices.Contains(types[:i], typ):
-			report(c, "types", codeRepeated, diag.Warning, fmt.Sprintf("%q is named twice", typ),
-				"An event is delivered once all the same.", "Remove one.")
+			c.Report(codeRepeated, diag.Warning, at, fmt.Sprintf("%q is named twice", typ),
+				"An event is delivered once all the same.", "remove one")
 		}
 	}
 	return fine
 }
 
 func checkRetry(r *retry, c *field.Context) bool {
-	fine := true
-	wrong := func(summary, fix string) {
-		report(c, "retry", codeRetryWait, diag.Error, summary, "The event could not be delivered again as written.", fix)
-		fine = false
-	}
-	switch {
-	case r.Initial < 0 || r.Max < 0:
-		wrong("a wait is negative", "Write a duration such as 10s.")
-	case r.Max < r.Initial:
-		wrong(fmt.Sprintf("max (%s) is shorter than initial (%s)", r.Max, r.Initial), "Make max at least as long as initial.")
-	}
+	at := *c
+	at.Node = c.Pos("retry")
 	if r.Attempts == 1 {
-		report(c, "retry", codeNoEffect, diag.Warning, "one attempt is no retry",
-			"The first failure is the last, as without retry.", "Write 2 or more attempts, or remove retry.")
+		c.Report(codeNoEffect, diag.Warning, at.Pos("attempts"), "one attempt is no retry",
+			"The first failure is the last, as without retry.", "write 2 or more attempts, or remove retry")
 	}
-	return fine
+	if r.Max >= r.Initial {
+		return true
+	}
+	n := at.Pos("max")
+	if n == at.Node { // not written
+		n = at.Pos("initial")
+	}
+	c.Report(codeRetryWait, diag.Error, n, "max is shorter than initial",
+		"No wait could be as long as the first.", "make max at least as long as initial; without max it is 5m")
+	return false
 }

@@ -32,17 +32,17 @@ func ValidPattern(pattern string) bool { return whyNot(pattern) == "" }
 // is fine.
 func whyNot(pattern string) string {
 	if pattern == "" {
-		return "Write an event type such as order.received."
+		return "write an event type such as order.received"
 	}
 	for segment := range strings.SplitSeq(pattern, ".") {
 		switch {
 		case segment == "":
-			return "Write one dot between two words, and none at the ends."
+			return "write one dot between two words, and none at the ends"
 		case segment == "*":
 		case strings.Contains(segment, "*"):
-			return "A * stands for a whole segment: write order.* or *.received."
+			return "a * stands for a whole segment: write order.* or *.received"
 		case strings.ContainsFunc(segment, foreign):
-			return "Write letters, digits, _ and -, with dots between, such as order.received."
+			return "write letters, digits, _ and -, with dots between, such as order.received"
 		}
 	}
 	return ""

@@ -62,30 +62,26 @@ type body struct {
 
 func plan(p *params, c *field.Context) triggers.Plan {
 	fine := true
-	wrong := func(key string, code diag.Code, summary, consequence, fix string) {
-		report(c, key, code, diag.Error, summary, consequence, fix)
+	inBody := *c
+	inBody.Node = c.Pos("body")
+	wrong := func(at *field.Context, key string, code diag.Code, summary, consequence, fix string) {
+		c.Report(code, diag.Error, at.Pos(key), summary, consequence, fix)
 		fine = false
 	}
 	if bad := checkPath(p.Path); bad != nil {
-		wrong("path", bad.code, bad.summary, "No request could be routed to the pipeline.", bad.fix)
-	}
-	if p.Timeout < 0 {
-		wrong("timeout", codeTimeout, "timeout is negative", "Every request would be cut off.", "Write a duration such as 10s, or remove timeout.")
+		wrong(c, "path", bad.code, bad.summary, "No request could be routed to the pipeline.", bad.fix)
 	}
 	if p.Timeout > 0 && p.Respond == "accepted" {
-		report(c, "timeout", codeNoEffect, diag.Warning, "timeout has no effect with respond: accepted",
-			"The caller does not wait for the pipeline.", "Write timeout at the pipeline itself to limit the execution.")
+		c.Report(codeNoEffect, diag.Warning, c.Pos("timeout"), "timeout has no effect with respond: accepted",
+			"The caller does not wait for the pipeline.", "write timeout at the pipeline itself to limit the execution")
 	}
 	r := &triggers.Route{Method: p.Method, Path: p.Path, Timeout: p.Timeout, Accepted: p.Respond == "accepted"}
 	if b := p.Body; b != nil {
 		if p.Method == "GET" {
-			wrong("body", codeBody, "a GET request has no body", "Callers could not send what is asked for.", "Remove body, or use POST.")
-		}
-		if b.MaxSize < 0 {
-			wrong("body", codeSize, "max_size is negative", "Every body would be refused.", "Write a size such as 64KB.")
+			wrong(c, "body", codeBody, "a GET request has no body", "Callers could not send what is asked for.", "remove body, or use POST")
 		}
 		if b.Schema != "" && !inside(b.Schema) {
-			wrong("body", codeSchema, b.Schema+" is not below the project folder", "The schema could not be read.", "Write a path such as schemas/order.json.")
+			wrong(&inBody, "schema", codeSchema, b.Schema+" is not below the project folder", "The schema could not be read.", "write a path such as schemas/order.json")
 		}
 		r.Schema, r.MaxSize, r.Required = b.Schema, int64(b.MaxSize), b.Required || b.Schema != ""
 	}

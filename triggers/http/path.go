@@ -50,11 +50,11 @@ func parsePath(path string) ([]piece, *pathError) {
 			continue
 		}
 		if slices.Contains(names, p.name) {
-			return nil, &pathError{codeParam, fmt.Sprintf("parameter %s occurs twice", p.name), "Give each parameter a name of its own."}
+			return nil, &pathError{codeParam, fmt.Sprintf("parameter %s occurs twice", p.name), "give each parameter a name of its own"}
 		}
 		names = append(names, p.name)
 		if i > 0 && pieces[i-1].name != "" {
-			return nil, &pathError{codeParam, fmt.Sprintf("nothing separates %s from the parameter before it", p.name), "Put a / or another text between two parameters."}
+			return nil, &pathError{codeParam, fmt.Sprintf("nothing separates %s from the parameter before it", p.name), "put a / or another text between two parameters"}
 		}
 	}
 	return pieces, nil
@@ -63,9 +63,9 @@ func parsePath(path string) ([]piece, *pathError) {
 func checkWhole(path string) *pathError {
 	switch {
 	case !strings.HasPrefix(path, "/"):
-		return &pathError{codePath, fmt.Sprintf("path %q does not begin with /", path), "Write /" + path + "."}
+		return &pathError{codePath, fmt.Sprintf("path %q does not begin with /", path), "write /" + path}
 	case path != "/" && strings.HasSuffix(path, "/"):
-		return &pathError{codePath, fmt.Sprintf("path %q ends with /", path), "Remove the last /: a request may have one all the same."}
+		return &pathError{codePath, fmt.Sprintf("path %q ends with /", path), "remove the last /: a request may have one all the same"}
 	}
 	return nil
 }
@@ -75,21 +75,21 @@ func checkText(text string) *pathError {
 	bad := func(summary, fix string) *pathError { return &pathError{codePath, summary, fix} }
 	switch {
 	case strings.ContainsAny(text, "?#"):
-		return bad("a path ends before ? and #", "Read the query from request.query instead.")
+		return bad("a path ends before ? and #", "read the query from request.query instead")
 	case strings.Contains(text, "%"):
-		return bad("a path is written without %", "Write the characters as they are, also spaces and umlauts.")
+		return bad("a path is written without %", "write the characters as they are, also spaces and umlauts")
 	case strings.Contains(text, "}"):
-		return bad("a } has no { before it", "Write a parameter as {name}.")
+		return bad("a } has no { before it", "write a parameter as {name}")
 	case strings.Contains(text, "*"):
-		return bad("a * is not the last segment", "Use * only as the whole last segment, such as /files/*, and {name} elsewhere.")
+		return bad("a * is not the last segment", "use * only as the whole last segment, such as /files/*, and {name} elsewhere")
 	case strings.Contains(text, "//"):
-		return bad("a path has an empty segment", "Write one / instead of //.")
+		return bad("a path has an empty segment", "write one / instead of //")
 	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
-		return bad("a path has a character that no request can have", "Use letters, digits and / - _ . ~.")
+		return bad("a path has a character that no request can have", "use letters, digits and / - _ . ~")
 	}
 	for segment := range strings.SplitSeq(text, "/") {
 		if segment == "." || segment == ".." {
-			return bad("a path has a segment "+segment, "Write the path without it: callers resolve such segments themselves.")
+			return bad("a path has a segment "+segment, "write the path without it: callers resolve such segments themselves")
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func splitParams(path string) ([]piece, *pathError) {
 		}
 		length := closing(path[open:])
 		if length < 0 {
-			return nil, &pathError{codeParam, "a { has no } after it", "Write a parameter as {name}."}
+			return nil, &pathError{codeParam, "a { has no } after it", "write a parameter as {name}"}
 		}
 		p, err := parameter(path[open+1 : open+length])
 		if err != nil {
@@ -150,13 +150,13 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 func parameter(text string) (piece, *pathError) {
 	name, pattern, restricted := strings.Cut(text, ":")
 	if !nameForm.MatchString(name) {
-		return piece{}, &pathError{codeParam, fmt.Sprintf("%q is not a name of a parameter", name), "Begin with a small letter and use small letters, digits and _, such as {order_id}."}
+		return piece{}, &pathError{codeParam, fmt.Sprintf("%q is not a name of a parameter", name), "begin with a small letter and use small letters, digits and _, such as {order_id}"}
 	}
 	if !restricted {
 		return piece{name: name}, nil
 	}
 	bad := func(why string) (piece, *pathError) {
-		return piece{}, &pathError{codeParam, fmt.Sprintf("the pattern of %s cannot be used: %s", name, why), "Write a regular expression for one segment, such as {id:[0-9]+}, or only {" + name + "}."}
+		return piece{}, &pathError{codeParam, fmt.Sprintf("the pattern of %s cannot be used: %s", name, why), "write a regular expression for one segment, such as {id:[0-9]+}, or only {" + name + "}"}
 	}
 	if pattern == "" {
 		return bad("it is empty")

@@ -23,7 +23,7 @@ func TestCheckPath(t *testing.T) {
 	}
 	tests := []struct{ path, code, says string }{
 		{"", "E430", `path "" does not begin with /`},
-		{"orders", "E430", "Write /orders."},
+		{"orders", "E430", "write /orders"},
 		{"/orders/", "E430", "ends with /"},
 		{"/a//b", "E430", "empty segment"},
 		{"//", "E430", "ends with /"},

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a measured process.
+type server struct {
+	cmd  *exec.Cmd
+	addr string
+	log  bytes.Buffer
+	sunk func() (int, error) // how many events the last pipeline has committed for
+}
+
+// startBaseline runs one of the baselines of this binary.
+func startBaseline(role, dir string) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cmd: exec.Command(self), addr: addr}
+	s.sunk = func() (int, error) { return scrape("http://"+addr+"/sunk", "sunk") }
+	s.cmd.Env = append(os.Environ(), "BENCH_ROLE="+role, "BENCH_ADDR="+addr, "BENCH_DIR="+dir)
+	return s, s.start()
+}
+
+// startPipelined runs a project of bench/ in a folder of its own.
+func startPipelined(b settings, project string) (*server, error) {
+	dir, err := os.MkdirTemp(b.dir, project)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("bench", project))); err != nil {
+		return nil, err
+	}
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cmd: exec.Command(b.binary, "run", dir, "--listen", addr, "--admin", admin, "--log-level", "warn"), addr: addr}
+	s.sunk = func() (int, error) {
+		return scrape("http://"+admin+"/metrics", `pipelined_events_published_total{event="order.priced"}`)
+	}
+	return s, s.start()
+}
+
+func (s *server) start() error {
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	for range 200 {
+		if c, err := net.Dial("tcp", s.addr); err == nil {
+			return c.Close()
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	s.stop()
+	return fmt.Errorf("the server does not listen on %s:\n%s", s.addr, s.log.String())
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait() // a measured process that ends badly has been measured all the same
+}
+
+// cpu is the processor time the process has used.
+func (s *server) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("unexpected /proc/PID/stat: %s", text)
+	}
+	return time.Duration(user+system) * time.Second / 100, nil
+}
+
+// memory is the resident set, in MB.
+func (s *server) memory() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.Atoi(strings.Fields(string(text))[1])
+	return float64(pages*os.Getpagesize()) / (1 << 20)
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// scrape reads one figure from a page of `name value` lines; 0 if it is not there.
+func scrape(url, name string) (int, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if v, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(v, 64)
+			return int(n), err
+		}
+	}
+	return 0, nil
+}

@@ -1,0 +1,79 @@
+// Package db queries and changes relational databases: PostgreSQL, MySQL and
+// MariaDB, SQLite.
+//
+// Values always travel as bound arguments, never inside the text of a statement.
+// Results are assembled straight from the driver into JSON, with numbers exact.
+package db
+
+import (
+	"context"
+	"time"
+
+	"pipelined"
+	"pipelined/connectors"
+)
+
+// Connector is the `db` connector.
+var Connector = connectors.Define("db", connectors.Doc{
+	Summary: "Queries and changes a relational database.",
+	Details: "Placeholders are `:name`, with `args` a map, or `?`, with `args` a list, for every database. " +
+		"What a database does is outside the execution's own commit: it may happen again after a crash, so make statements idempotent " +
+		"(`on conflict do nothing`, a key made of `event.id`).",
+}, open,
+	connectors.Op("query", connectors.Doc{
+		Summary: "Reads rows.",
+		Result:  "`rows` (a list of objects, or a stream with `stream: true`), `count` (not with `stream`)",
+		Examples: []connectors.Example{
+			{Title: "Orders of a customer", YAML: "sql: select id, total from orders where customer = :customer order by id\nargs: { customer: \"${{ input.customer }}\" }\n"},
+			{Title: "A large table, row by row with foreach", YAML: "sql: select * from orders order by id\nstream: true\n"},
+		},
+	}, (*client).query),
+	connectors.Op("exec", connectors.Doc{
+		Summary: "Runs one statement that changes data.",
+		Result:  "`affected`, `last_id` (null where the database has none)",
+		Examples: []connectors.Example{
+			{Title: "Store a total", YAML: "sql: update orders set total = :total where id = :id\nargs: { id: \"${{ input.id }}\", total: \"${{ input.total }}\" }\n"},
+		},
+	}, (*client).exec),
+	connectors.Op("batch", connectors.Doc{
+		Summary: "Runs one statement for every item, in one transaction: all or nothing.",
+		Result:  "`affected`, `items`",
+		Examples: []connectors.Example{
+			{Title: "Store lines", YAML: "sql: insert into lines (sku, qty) values (:sku, :qty)\nitems: ${{ input.lines }}\n"},
+		},
+	}, (*client).batch),
+)
+
+type connection struct {
+	Driver      string           `yaml:"driver" required:"" enum:"postgres,mysql,sqlite" doc:"Which database; mysql is MariaDB too."`
+	URL         pipelined.Secret `yaml:"url" doc:"postgres://user:password@host/db, or mysql://user:password@host/db."`
+	Path        string           `yaml:"path" doc:"SQLite: the file, relative to the project folder."`
+	Create      bool             `yaml:"create" doc:"SQLite: create the file and its folder if missing."`
+	ReadOnly    bool             `yaml:"read_only" doc:"SQLite: open for reading only."`
+	MaxOpen     int              `yaml:"max_open" default:"16" min:"1" max:"1000" doc:"Connections at a time."`
+	MaxLifetime time.Duration    `yaml:"max_lifetime" default:"30m" doc:"Connections are renewed after this long."`
+}
+
+type queryParams struct {
+	SQL     statement     `yaml:"sql" required:"" doc:"The statement; values go into args."`
+	Args    any           `yaml:"args" doc:"Map for :name, list for ?."`
+	Stream  bool          `yaml:"stream" default:"false" doc:"rows becomes a stream for foreach: constant memory."`
+	MaxRows int           `yaml:"max_rows" default:"10000" min:"1" doc:"More rows than this are an error, without stream."`
+	Timeout time.Duration `yaml:"timeout" default:"60s" doc:"Limit for the statement; for a stream, until its first row."`
+}
+
+type execParams struct {
+	SQL     statement     `yaml:"sql" required:"" doc:"The statement; values go into args."`
+	Args    any           `yaml:"args" doc:"Map for :name, list for ?."`
+	Timeout time.Duration `yaml:"timeout" default:"60s" doc:"Limit for the statement."`
+}
+
+type batchParams struct {
+	SQL     statement     `yaml:"sql" required:"" doc:"The statement, run once for every item."`
+	Items   any           `yaml:"items" required:"" doc:"A list; each item is a map for :name or a list for ?."`
+	Timeout time.Duration `yaml:"timeout" default:"5m" doc:"Limit for the whole transaction."`
+}
+
+func open(ctx context.Context, c connection, env connectors.Env) (*client, error) {
+	return newClient(ctx, c, env)
+}

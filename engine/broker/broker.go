@@ -1,0 +1,412 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/store"
+)
+
+// Broker hands events to subscriptions. Use New; all methods are safe for
+// concurrent use.
+type Broker struct {
+	store  store.Store
+	clock  pipelined.Clock
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	head    int64 // every number up to it was offered to the live subscriptions
+	pending map[int64]*pipelined.Event
+	subs    map[string]*Subscription
+	byType  map[string][]*Subscription
+	version int // of byType; changes whenever a subscription does
+
+	dispatching sync.Mutex // one dispatch at a time
+	wake        chan struct{}
+	workers     sync.WaitGroup
+	running     atomic.Pointer[running] // nil until Run: deliveries are then taken with Take
+}
+
+// running is the two contexts of a broker at work.
+type running struct{ intake, work context.Context }
+
+// New returns a broker that has no subscriptions and runs nothing.
+func New(ctx context.Context, s store.Store, clock pipelined.Clock, logger *slog.Logger) (*Broker, error) {
+	head, err := s.LastSeq(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the end of the event log: %w", err)
+	}
+	return &Broker{
+		store: s, clock: clock, logger: logger, head: head,
+		pending: map[int64]*pipelined.Event{}, subs: map[string]*Subscription{},
+		wake: make(chan struct{}, 1),
+	}, nil
+}
+
+// Subscribe adds a subscription or gives a known one its new configuration. What
+// it was not done with, and what waits for a retry, comes (again).
+func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
+	b.mu.Lock()
+	known := b.subs[cfg.Name]
+	b.mu.Unlock()
+	if known != nil {
+		known.mu.Lock()
+		known.cfg, known.closed = cfg, false
+		known.mu.Unlock()
+		b.forgetTypes()
+		b.notify()
+		return nil
+	}
+	at, err := b.store.Subscribe(ctx, cfg.Name, cfg.From)
+	if err != nil {
+		return fmt.Errorf("subscribe %s: %w", cfg.Name, err)
+	}
+	rows, err := b.store.Deferred(ctx, cfg.Name)
+	if err != nil {
+		return fmt.Errorf("read what waits for %s: %w", cfg.Name, err)
+	}
+	s := &Subscription{broker: b, cfg: cfg, keys: map[string]*fifo{},
+		cursor: at.Floor, folded: at.Floor, floor: at.Floor, done: at.Done}
+	s.restore(rows, b.logger)
+	b.mu.Lock()
+	b.subs[cfg.Name] = s
+	b.mu.Unlock()
+	b.forgetTypes()
+	b.notify()
+	return nil
+}
+
+// Unsubscribe stops handing out deliveries of a subscription. Its place in the
+// log stays in the store, and what is out still ends; subscribing again goes on
+// from there.
+func (b *Broker) Unsubscribe(name string) {
+	head := b.Head()
+	b.mu.Lock()
+	s := b.subs[name]
+	b.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.live {
+		s.live, s.cursor = false, head
+	}
+}
+
+func (b *Broker) forgetTypes() {
+	b.mu.Lock()
+	b.byType = nil
+	b.version++
+	b.mu.Unlock()
+}
+
+// Committed tells the broker of events that are durable now. It is called from
+// the store's writer and only takes note. Numbers may come in any order.
+func (b *Broker) Committed(events []*pipelined.Event, seqs []int64) {
+	if len(events) == 0 {
+		return
+	}
+	b.mu.Lock()
+	for i, ev := range events {
+		if seqs[i] > b.head {
+			b.pending[seqs[i]] = ev
+		}
+	}
+	b.mu.Unlock()
+	b.notify()
+}
+
+// Head is the number up to which the log was handed to live subscriptions.
+func (b *Broker) Head() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.head
+}
+
+func (b *Broker) notify() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run dispatches and works until intake ends, then waits for the deliveries that
+// are out. Executions run under work, which may outlive intake.
+func (b *Broker) Run(intake, work context.Context) error {
+	b.running.Store(&running{intake, work})
+	for intake.Err() == nil {
+		next, err := b.Dispatch(intake)
+		if err != nil && intake.Err() == nil {
+			b.logger.Error("events cannot be dispatched; trying again", "err", err)
+			next = b.clock.Now().Add(time.Second)
+		}
+		b.sleep(intake, next)
+	}
+	b.workers.Wait()
+	return nil
+}
+
+// sleep waits until something happens or next has come.
+func (b *Broker) sleep(ctx context.Context, next time.Time) {
+	var timeout <-chan time.Time
+	if !next.IsZero() {
+		t := b.clock.NewTimer(next.Sub(b.clock.Now()))
+		defer t.Stop()
+		timeout = t.C()
+	}
+	select {
+	case <-ctx.Done():
+	case <-b.wake:
+	case <-timeout:
+	}
+}
+
+// Dispatch brings every subscription up to date: delayed events whose time has
+// come enter the log, new events are queued, lagging subscriptions read on, due
+// retries become ready. It returns when something will next be due; the zero
+// time if nothing is.
+func (b *Broker) Dispatch(ctx context.Context) (next time.Time, err error) {
+	b.dispatching.Lock()
+	defer b.dispatching.Unlock()
+	now := b.clock.Now()
+	if next, err = b.releaseDelayed(ctx, now); err != nil {
+		return time.Time{}, err
+	}
+	if err := b.drain(ctx); err != nil {
+		return time.Time{}, err
+	}
+	for _, s := range b.list() {
+		if err := b.fill(ctx, s); err != nil {
+			return time.Time{}, err
+		}
+		if t := s.wake(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next, nil
+}
+
+// list returns the subscriptions by name, so that dispatch is deterministic.
+func (b *Broker) list() []*Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]*Subscription, 0, len(b.subs))
+	for _, name := range slices.Sorted(maps.Keys(b.subs)) {
+		out = append(out, b.subs[name])
+	}
+	return out
+}
+
+func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.Time, err error) {
+	for {
+		next, err = b.store.NextDelayed(ctx)
+		if err != nil || next.IsZero() || next.After(now) {
+			return next, err
+		}
+		events, err := b.store.ReleaseDelayed(ctx, now, readBatch)
+		if err != nil {
+			return next, fmt.Errorf("release delayed events: %w", err)
+		}
+		b.mu.Lock()
+		for i := range events {
+			if events[i].Seq > b.head {
+				b.pending[events[i].Seq] = &events[i].Event
+			}
+		}
+		b.mu.Unlock()
+		if len(events) == 0 {
+			return next, nil
+		}
+	}
+}
+
+// drain offers pending events to live subscriptions, in order and without gaps.
+// A gap is a number some commit has not told of yet, or never will because its
+// transaction ended: the log knows.
+func (b *Broker) drain(ctx context.Context) error {
+	for {
+		batch := b.contiguous()
+		if len(batch) > 0 {
+			b.offer(batch)
+			continue
+		}
+		b.mu.Lock()
+		gap, head := len(b.pending) > 0, b.head
+		b.mu.Unlock()
+		if !gap {
+			return nil
+		}
+		events, err := b.store.Read(ctx, head, readBatch)
+		if err != nil {
+			return fmt.Errorf("read the event log: %w", err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		b.offer(events)
+	}
+}
+
+// contiguous takes the pending events that follow head without a gap.
+func (b *Broker) contiguous() []store.StoredEvent {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []store.StoredEvent
+	for n := b.head + 1; len(out) < readBatch; n++ {
+		ev := b.pending[n]
+		if ev == nil {
+			break
+		}
+		out = append(out, store.StoredEvent{Seq: n, Event: *ev})
+	}
+	return out
+}
+
+// offer hands events to the live subscriptions they concern and moves head.
+func (b *Broker) offer(events []store.StoredEvent) {
+	touched := map[*Subscription]bool{}
+	for i := range events {
+		ev := &events[i]
+		for _, s := range b.interested(ev.Type) {
+			s.mu.Lock()
+			if s.live {
+				if s.queued() < queueLimit {
+					s.examine(ev)
+					touched[s] = true
+				} else {
+					s.live, s.cursor = false, ev.Seq-1
+				}
+			}
+			s.mu.Unlock()
+		}
+		b.mu.Lock()
+		b.head = ev.Seq
+		delete(b.pending, ev.Seq)
+		b.mu.Unlock()
+	}
+	for s := range touched {
+		s.mu.Lock()
+		s.pump()
+		s.mu.Unlock()
+	}
+}
+
+// interested returns the subscriptions whose types match. Only dispatch calls it.
+func (b *Broker) interested(typ string) []*Subscription {
+	b.mu.Lock()
+	list, ok := b.byType[typ]
+	version := b.version
+	b.mu.Unlock()
+	if ok {
+		return list
+	}
+	for _, s := range b.list() {
+		s.mu.Lock()
+		if s.cfg.Matches(typ) {
+			list = append(list, s)
+		}
+		s.mu.Unlock()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.version != version {
+		return list
+	}
+	if b.byType == nil || len(b.byType) > maxTypes {
+		b.byType = map[string][]*Subscription{}
+	}
+	b.byType[typ] = list
+	return list
+}
+
+// maxTypes bounds the memory for which subscriptions want which type.
+const maxTypes = 10_000
+
+// fill reads on for a subscription that lags, until its queue is full or it has
+// caught up and is live.
+func (b *Broker) fill(ctx context.Context, s *Subscription) error {
+	for {
+		s.mu.Lock()
+		lagging, room, cursor := !s.live && !s.closed, s.queued() < queueLimit/2, s.cursor
+		s.mu.Unlock()
+		if !lagging || !room {
+			return nil
+		}
+		if cursor >= b.Head() {
+			s.mu.Lock()
+			s.live = true // dispatch is the only one that moves head
+			s.mu.Unlock()
+			return nil
+		}
+		events, err := b.store.Read(ctx, cursor, readBatch)
+		if err != nil {
+			return fmt.Errorf("read the event log for %s: %w", s.cfg.Name, err)
+		}
+		head := b.Head()
+		s.mu.Lock()
+		for i := range events {
+			if events[i].Seq > head {
+				break // offered when head gets there
+			}
+			s.examine(&events[i])
+			s.cursor = events[i].Seq
+		}
+		if len(events) == 0 || events[0].Seq > head {
+			s.cursor = head
+		}
+		s.pump()
+		s.mu.Unlock()
+	}
+}
+
+// Take returns a ready delivery for a caller that runs it itself, subscription by
+// subscription in the order of their names; nil if none is ready.
+func (b *Broker) Take() *Delivery {
+	for _, s := range b.list() {
+		if d := s.takeOne(); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// Handle runs a delivery taken with Take.
+func (b *Broker) Handle(ctx context.Context, d *Delivery) { d.sub.cfg.Handle(ctx, d) }
+
+// CatchUp acknowledges, for every live subscription, the numbers at the end of
+// the log that do not concern it, so that retention is not held up by a
+// subscription nothing is published for. It returns the acknowledgements to
+// commit.
+func (b *Broker) CatchUp() []store.Ack {
+	b.dispatching.Lock()
+	defer b.dispatching.Unlock()
+	head := b.Head()
+	var acks []store.Ack
+	for _, s := range b.list() {
+		s.mu.Lock()
+		if s.live && s.folded < head {
+			acks = append(acks, store.Ack{Subscription: s.cfg.Name, From: s.folded + 1, To: head})
+			s.folded = head
+		}
+		s.mu.Unlock()
+	}
+	return acks
+}
+
+// Status tells how every subscription stands, by name.
+func (b *Broker) Status() []Status {
+	var out []Status
+	for _, s := range b.list() {
+		out = append(out, s.Status())
+	}
+	return out
+}

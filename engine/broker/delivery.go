@@ -1,0 +1,60 @@
+package broker
+
+import (
+	"time"
+
+	"pipelined/internal/store"
+)
+
+// Delivery is one event on its way to one subscription. Its handler adds its
+// outcome to the batch of the execution with Settle or Postpone, and calls one of
+// Committed, Refused and Abandon exactly once when that batch has ended.
+type Delivery struct {
+	Event   store.StoredEvent
+	Attempt int // deliveries to this subscription, from 1; grows with every durable retry
+	// Problem is set where the subscription's own expressions failed on the event
+	// (where, order_by, fair_by): the delivery is a failure already.
+	Problem error
+
+	sub        *Subscription
+	from       int64 // first number its acknowledgement covers
+	deferredID int64 // row to release; 0 if it came from the log
+	key        string
+	tenant     string
+	postponed  *store.Deferred // what Postpone added to the batch
+	refusals   int             // commits refused so far
+}
+
+// Subscription returns the name of the subscription.
+func (d *Delivery) Subscription() string { return d.sub.cfg.Name }
+
+// Settle adds the acknowledgement to b. I1: it is part of the commit of what
+// came of the event.
+func (d *Delivery) Settle(b *store.Batch) {
+	if d.deferredID != 0 {
+		b.Release = append(b.Release, d.deferredID)
+		return
+	}
+	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.cfg.Name, From: d.from, To: d.Event.Seq})
+}
+
+// Postpone adds to b that the event comes again at due, as attempt + 1 (I4). It
+// holds no worker and no memory of the log meanwhile.
+func (d *Delivery) Postpone(b *store.Batch, due time.Time, problem string) {
+	d.Settle(b)
+	d.postponed = &store.Deferred{
+		Subscription: d.sub.cfg.Name, Event: d.Event, OrderKey: d.key,
+		Due: due, Attempt: d.Attempt + 1, Problem: problem,
+	}
+	b.Defer = append(b.Defer, *d.postponed)
+}
+
+// Committed tells the broker that the batch with the outcome is durable.
+func (d *Delivery) Committed(r store.Result) { d.sub.committed(d, r) }
+
+// Refused tells the broker that the batch did not happen: the delivery comes
+// again soon, with the same attempt.
+func (d *Delivery) Refused() { d.sub.refused(d) }
+
+// Abandon puts the delivery back untouched, because the runtime stops.
+func (d *Delivery) Abandon() { d.sub.abandon(d) }

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"pipelined/engine/broker"
+	"pipelined/engine/program"
+	"pipelined/engine/step"
+	"pipelined/internal/expression"
+	"pipelined/internal/store"
+	"pipelined/internal/value"
+	"pipelined/triggers"
+	"pipelined/triggers/event"
+)
+
+// subscribe gives the broker the subscriptions of next and takes away those that
+// only old had.
+func (e *Engine) subscribe(ctx context.Context, next, old *loaded) error {
+	wanted := map[string]bool{}
+	for _, p := range next.Pipelines {
+		cfg, ok := e.subscription(next, p)
+		if !ok {
+			continue
+		}
+		wanted[cfg.Name] = true
+		if err := e.broker.Subscribe(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	if old != nil {
+		for _, p := range old.Pipelines {
+			if _, ok := e.subscription(old, p); ok && !wanted[p.Name] {
+				e.broker.Unsubscribe(p.Name)
+			}
+		}
+	}
+	return e.forgetSubscriptions(ctx, wanted)
+}
+
+// forgetSubscriptions removes from the store what no pipeline subscribes to any
+// more and is owed nothing; one that is owed events is kept and named.
+func (e *Engine) forgetSubscriptions(ctx context.Context, wanted map[string]bool) error {
+	list, err := e.store.Subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := e.store.LastSeq(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if wanted[s.Name] {
+			continue
+		}
+		waiting, err := e.store.Deferred(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		if s.Floor >= last && len(waiting) == 0 {
+			if err := e.store.Unsubscribe(ctx, s.Name); err != nil {
+				return err
+			}
+			continue
+		}
+		e.logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
+			"subscription", s.Name, "from", s.Floor+1, "to", last, "waiting", len(waiting))
+	}
+	return nil
+}
+
+// subscription is what a pipeline wants of the broker, if it takes events.
+func (e *Engine) subscription(l *loaded, p *program.Pipeline) (broker.Config, bool) {
+	cfg := broker.Config{Name: p.Name, Concurrency: 1, From: -1}
+	switch plan := p.Plan.(type) {
+	case *triggers.Subscription:
+		e.eventSubscription(&cfg, l, p, plan)
+	case *triggers.Failures:
+		cfg.Concurrency = 4
+		cfg.Matches = func(typ string) bool { return typ == FailedType }
+		cfg.Where = func(ev *store.StoredEvent) (bool, error) { return takes(l.Program, plan, p.Name, ev.Key), nil }
+	case *triggers.Route:
+		if !plan.Accepted {
+			return cfg, false
+		}
+		cfg.Concurrency = 16
+		cfg.Matches = func(typ string) bool { return typ == requestPrefix+p.Name }
+	default:
+		return cfg, false
+	}
+	name := p.Name
+	cfg.Handle = func(ctx context.Context, d *broker.Delivery) { e.deliver(ctx, name, d) }
+	return cfg, true
+}
+
+func (e *Engine) eventSubscription(cfg *broker.Config, l *loaded, p *program.Pipeline, plan *triggers.Subscription) {
+	types := plan.Types
+	cfg.Matches = func(typ string) bool {
+		for _, t := range types {
+			if event.Match(t, typ) {
+				return true
+			}
+		}
+		return false
+	}
+	cfg.Concurrency = max(plan.Concurrency, 1)
+	cfg.Skip = plan.WhileWaiting == "skip"
+	if plan.From == "beginning" {
+		cfg.From = 0
+	}
+	if plan.Where != nil {
+		cfg.Where = func(ev *store.StoredEvent) (bool, error) { return plan.Where.Bool(e.triggerFrame(l, ev)) }
+		cfg.Filtered = func(*store.StoredEvent) { e.counters.filtered(p.Name) }
+	}
+	text := func(of *expression.Program) func(*store.StoredEvent) (string, error) {
+		if of == nil {
+			return nil
+		}
+		return func(ev *store.StoredEvent) (string, error) {
+			v, err := of.Eval(e.triggerFrame(l, ev))
+			if err != nil {
+				return "", err
+			}
+			return value.Text(v)
+		}
+	}
+	cfg.OrderKey, cfg.Tenant = text(plan.OrderBy), text(plan.FairBy)
+}
+
+// triggerFrame is what the trigger's own expressions see.
+func (e *Engine) triggerFrame(l *loaded, ev *store.StoredEvent) *expression.Frame {
+	slots := make([]any, step.BaseSlots)
+	slots[step.SlotInput] = value.Raw(ev.Data)
+	slots[step.SlotEvent] = EventValue(ev, max(ev.Attempt, 1))
+	slots[step.SlotGlobals], slots[step.SlotEnv] = l.Globals, l.Env
+	return &expression.Frame{Slots: slots, Host: e.host}
+}
+
+// deliver runs the execution of one delivery and hands its outcome to the store.
+// It returns when the batch is submitted; the next delivery need not wait for
+// the disk.
+func (e *Engine) deliver(ctx context.Context, name string, d *broker.Delivery) {
+	l := e.pin()
+	p := l.Pipeline(name)
+	if p == nil {
+		l.pinned.Done()
+		d.Abandon()
+		return
+	}
+	e.unsettled.add()
+	e.attempt(ctx, l, p, d, 1)
+}
+
+// attempt is one run of a delivery; a conflict runs it again.
+func (e *Engine) attempt(ctx context.Context, l *loaded, p *program.Pipeline, d *broker.Delivery, try int) {
+	finish := func() { l.pinned.Done(); e.unsettled.done() }
+	s := e.startOf(p, d)
+	if e.expired(p, d) {
+		b := &store.Batch{}
+		d.Settle(b)
+		e.counters.expired(p.Name)
+		e.logger.Warn("an event was older than max_age and is dropped", "pipeline", p.Name, "file", p.File,
+			"event", d.Event.ID, "type", d.Event.Type, "time", d.Event.Time)
+		e.store.Submit(b, func(r store.Result, err error) { defer finish(); settleDelivery(d, r, err) })
+		return
+	}
+	o := e.execute(ctx, l, s)
+	if o.aborted {
+		d.Abandon()
+		finish()
+		return
+	}
+	e.store.Submit(o.batch, func(r store.Result, err error) {
+		if errors.Is(err, store.ErrConflict) && try < maxReruns {
+			e.counters.rerun(s)
+			go e.attempt(ctx, l, p, d, try+1)
+			return
+		}
+		defer finish()
+		if err == nil {
+			e.committed(o.batch, r)
+			e.counters.ended(s, o)
+		} else {
+			e.logger.Error("the outcome of an event could not be committed; it will be delivered again",
+				"pipeline", p.Name, "event", d.Event.ID, "err", err)
+		}
+		settleDelivery(d, r, err)
+	})
+}
+
+func settleDelivery(d *broker.Delivery, r store.Result, err error) {
+	if err != nil {
+		d.Refused()
+		return
+	}
+	d.Committed(r)
+}
+
+// expired applies max_age.
+func (e *Engine) expired(p *program.Pipeline, d *broker.Delivery) bool {
+	sub, ok := p.Plan.(*triggers.Subscription)
+	return ok && sub.MaxAge > 0 && e.clock.Now().Sub(d.Event.Time) > sub.MaxAge
+}
+
+// startOf is the start of an execution for a delivery.
+func (e *Engine) startOf(p *program.Pipeline, d *broker.Delivery) *start {
+	s := &start{
+		pipeline: p, trigger: p.TriggerKind, event: &d.Event, delivery: d, problem: d.Problem,
+		input: value.Raw(d.Event.Data), attempt: max(d.Event.Attempt, 1) + d.Attempt - 1,
+	}
+	if p.TriggerKind == "http" {
+		s.request = value.Get(s.input, requestPath)
+		s.input = value.Exact(s.input, inputPath)
+	}
+	if p.Resumable {
+		s.resume = "progress/event/" + p.Name + "/" + strconv.FormatInt(d.Event.Seq, 10)
+	}
+	return s
+}
+
+var (
+	requestPath = value.NewPath("request")
+	inputPath   = value.NewPath("input")
+)

@@ -1,0 +1,122 @@
+package program
+
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined/engine/step"
+	"pipelined/internal/definition"
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+	"pipelined/internal/field"
+	"pipelined/internal/schema"
+	"pipelined/triggers"
+)
+
+type onFailureParams struct {
+	Collection step.Literal         `yaml:"collection" required:"" doc:"Where failures are recorded, with their input."`
+	Permanent  expression.Condition `yaml:"permanent" doc:"Bare expression over error: such a failure is not worth another attempt."`
+}
+
+// OnFailureShape describes on_failure.
+func OnFailureShape() *field.Shape { return field.Of[onFailureParams]() }
+
+// pipeline compiles one pipeline; nil if it has no name.
+func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
+	if def.Name == "" {
+		return nil
+	}
+	fc := &field.Context{File: def.File, Diags: c.diags, Node: def.Node}
+	p := &Pipeline{
+		Name: def.Name, Description: def.Description, Version: def.Version, File: def.File.Name,
+		At: fc.Range(def.NameNode), Timeout: def.Timeout, History: def.History,
+	}
+	if def.Trigger != nil {
+		p.TriggerKind = def.Trigger.Kind
+		c.trigger(fc, p, def.Trigger)
+	}
+	b := &step.Compiler{
+		Controls: c.controls, Connectors: c.sets.Connectors, Connections: c.conns, Shared: c.shared,
+		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(step.SlotEnv),
+	}
+	syms := b.Start(def.StepsNode, def.OnErrorNode, p.TriggerKind, c.inputType(p))
+	sc := fc.With(syms)
+	p.Callee = step.Callee{Name: p.Name, Timeout: p.Timeout}
+	p.Callee.Flow = b.Steps(sc, def.Steps)
+	p.Callee.OnError = b.Handler(sc, def.OnError)
+	if def.OnFailure != nil {
+		p.OnFailure = c.onFailure(fc.With(step.WithError(syms)), p, def.OnFailure)
+	}
+	p.Callee.Slots, p.Callee.VarSlots = b.Slots()
+	p.Facts = b.Facts
+	p.Resumable = b.Facts.CommitsParts
+	p.Uses = Uses{Request: b.Used("request"), Event: b.Used("event"), Run: b.Used("run")}
+	return p
+}
+
+// trigger decodes the trigger and turns it into a plan.
+func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger) {
+	spec := c.sets.Triggers.Get(t.Kind)
+	if spec == nil {
+		names := slices.Sorted(slices.Values(c.sets.Triggers.Names()))
+		fix := "a trigger is one of: " + join(names)
+		if near := diag.Suggest(t.Kind, names); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		fc.Report(CodeTrigger, diag.Error, t.KeyNode, "there is no trigger called "+t.Kind, "Nothing would start the pipeline.", fix)
+		return
+	}
+	syms := expression.NewSymbols(nil)
+	step.DeclareBase(syms, t.Kind, nil)
+	tc := fc.With(syms)
+	tc.Node = t.Node
+	params := spec.New()
+	if !spec.Params.DecodeInto(tc, t.Node, params) {
+		return
+	}
+	p.Plan = spec.Plan(params, tc)
+	if r, ok := p.Plan.(*triggers.Route); ok && r.Schema != "" {
+		p.Schema = c.schema(tc, tc.Pos("body"), r.Schema)
+	}
+}
+
+// inputType is what the trigger's schema, or that of its event types, says.
+func (c *compiler) inputType(p *Pipeline) *expression.Type {
+	if p.Schema != nil {
+		return p.Schema.Type()
+	}
+	s, ok := p.Plan.(*triggers.Subscription)
+	if !ok {
+		return nil
+	}
+	var found *schema.Schema
+	for _, typ := range s.Types {
+		e, declared := c.project.File.Events[typ]
+		if !declared || e.Schema == "" || c.schemas[e.Schema] == nil {
+			return nil
+		}
+		if found != nil && found != c.schemas[e.Schema] {
+			return nil
+		}
+		found = c.schemas[e.Schema]
+	}
+	if found == nil {
+		return nil
+	}
+	return found.Type()
+}
+
+func (c *compiler) onFailure(fc *field.Context, p *Pipeline, n *yaml.Node) *OnFailure {
+	var params onFailureParams
+	fc.Node = n
+	if !field.Of[onFailureParams]().DecodeInto(fc, n, &params) {
+		return nil
+	}
+	if _, ok := p.Plan.(*triggers.Subscription); !ok && p.Plan != nil {
+		fc.Report(CodeOnFailure, diag.Error, n, "on_failure belongs to a pipeline with an event trigger",
+			"There would be no event to record and republish.", "write on_error with object_store.put instead")
+		return nil
+	}
+	return &OnFailure{Collection: params.Collection.Text, Permanent: params.Permanent}
+}

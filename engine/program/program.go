@@ -1,0 +1,299 @@
+package program
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined"
+	"pipelined/connectors"
+	"pipelined/engine/step"
+	"pipelined/internal/definition"
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+	"pipelined/internal/field"
+	"pipelined/internal/schema"
+	"pipelined/internal/store"
+	"pipelined/internal/value"
+	"pipelined/triggers"
+)
+
+// Sets is what a program may be made of.
+type Sets struct {
+	Connectors *connectors.Set
+	Triggers   *triggers.Set
+}
+
+// Program is a compiled project.
+type Program struct {
+	Name        string
+	Revision    string // hash of every source file; 12 hex digits
+	File        *definition.ProjectFile
+	Pipelines   []*Pipeline // by name
+	Connections []*Connection
+	Redaction   *value.Redaction
+	Globals     any
+	Env         any
+
+	byName map[string]*Pipeline
+	events map[string]*step.EventType
+}
+
+// Connection is a declared connection, or the shared client of a family used
+// without one.
+type Connection struct {
+	*step.Connection
+	Config      any    // pointer to the connection struct; nil without one
+	Fingerprint string // equal for connections that may share a client across a reload
+}
+
+// Pipeline is one compiled pipeline.
+type Pipeline struct {
+	Name        string
+	Description string
+	Version     int
+	File        string
+	At          diag.Range
+	TriggerKind string        // "http", "cron", "event", "error" or ""
+	Plan        triggers.Plan // nil without a trigger
+	Schema      *schema.Schema
+	Timeout     time.Duration
+	History     string
+	OnFailure   *OnFailure
+	Resumable   bool // a loop commits on its way
+	Facts       step.Facts
+	Callee      step.Callee
+	Uses        Uses
+}
+
+// Uses tells which parts of the scope the pipeline's expressions read, so that
+// those nobody reads are not built.
+type Uses struct{ Request, Event, Run bool }
+
+// OnFailure is the one-line form of recording failures.
+type OnFailure struct {
+	Collection string
+	Permanent  expression.Condition
+	// Backoff is that of the reprocess step that drains the collection.
+	Backoff pipelined.Backoff
+}
+
+// Pipeline returns a pipeline by name, or nil.
+func (p *Program) Pipeline(name string) *Pipeline { return p.byName[name] }
+
+// Callee returns a pipeline as a call step runs it.
+func (p *Program) Callee(name string) *step.Callee { return &p.byName[name].Callee }
+
+// Collections and EventTypes are what the store is configured with.
+func (p *Program) Collections() []store.Collection {
+	var out []store.Collection
+	for _, name := range slices.Sorted(maps.Keys(p.File.Collections)) {
+		c := p.File.Collections[name]
+		out = append(out, store.Collection{Name: name, Index: c.Index, Unique: c.Unique, Retain: c.Retain, History: c.History})
+	}
+	return out
+}
+
+// EventTypes returns the declared event types.
+func (p *Program) EventTypes() []store.EventType {
+	var out []store.EventType
+	for _, name := range slices.Sorted(maps.Keys(p.File.Events)) {
+		e := p.File.Events[name]
+		out = append(out, store.EventType{Type: name, Retain: e.Retain, Dedupe: e.Dedupe})
+	}
+	return out
+}
+
+// compiler is one Compile on its way.
+type compiler struct {
+	project *definition.Project
+	sets    Sets
+	diags   *diag.List
+	program *Program
+	conns   map[string]*step.Connection
+	shared  map[string]*step.Connection
+	events  map[string]*step.EventType
+	schemas map[string]*schema.Schema
+	names   []string
+
+	controls step.ControlSet
+}
+
+// Compile turns a project into a Program. It returns every finding of the
+// project's files; the Program is nil if any of them is an error.
+func Compile(project *definition.Project, sets Sets) (*Program, []diag.Diagnostic) {
+	c := &compiler{
+		project: project, sets: sets, diags: &project.Diags,
+		conns: map[string]*step.Connection{}, shared: map[string]*step.Connection{},
+		events: map[string]*step.EventType{}, schemas: map[string]*schema.Schema{},
+		controls: step.NewControlSet(),
+		program:  &Program{File: project.File, byName: map[string]*Pipeline{}},
+	}
+	c.declarations()
+	for _, def := range project.Pipelines {
+		c.names = append(c.names, def.Name)
+	}
+	for _, def := range project.Pipelines {
+		p := c.pipeline(def)
+		if p == nil || c.program.byName[p.Name] != nil {
+			continue
+		}
+		c.program.byName[p.Name] = p
+		c.program.Pipelines = append(c.program.Pipelines, p)
+	}
+	slices.SortFunc(c.program.Pipelines, func(a, b *Pipeline) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	for _, name := range slices.Sorted(maps.Keys(c.shared)) {
+		c.program.Connections = append(c.program.Connections, &Connection{Connection: c.shared[name], Fingerprint: "shared " + name})
+	}
+	c.program.events = c.events
+	c.wiring()
+	all := c.diags.All()
+	if c.diags.HasErrors() {
+		return nil, all
+	}
+	c.program.Revision = revision(project)
+	return c.program, all
+}
+
+// declarations prepares what pipelined.yaml declares.
+func (c *compiler) declarations() {
+	f := c.project.File
+	c.program.Name = f.Project
+	c.program.Redaction = value.NewRedaction(f.Redact)
+	c.program.Globals = c.project.Globals()
+	c.program.Env = c.project.Env()
+	for _, name := range slices.Sorted(maps.Keys(f.Events)) {
+		c.events[name] = c.eventType(name, f.Events[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Connections)) {
+		c.connection(f.Connections[name])
+	}
+}
+
+func (c *compiler) connection(def *definition.Connection) {
+	fc := c.project.ConnectionContext()
+	family := c.sets.Connectors.Family(def.Family)
+	if family == nil || family.Connection == nil {
+		var names []string
+		for _, f := range c.sets.Connectors.Families() {
+			if f.Connection != nil {
+				names = append(names, f.Name)
+			}
+		}
+		slices.Sort(names)
+		fix := fmt.Sprintf("a connection is one of: %v", names)
+		if near := diag.Suggest(def.Family, names); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		fc.Report(CodeFamily, diag.Error, def.FamilyNode, "there is no connector "+def.Family+" that takes a connection",
+			"Steps could not use it.", fix)
+		return
+	}
+	config := family.NewConnection()
+	ok := family.Connection.DecodeInto(fc, def.Node, config)
+	s := &step.Connection{Name: def.Name, Connector: family, Client: &step.Client{}}
+	c.conns[def.Name] = s
+	if ok {
+		c.program.Connections = append(c.program.Connections, &Connection{
+			Connection: s, Config: config, Fingerprint: fingerprint(def)})
+	}
+}
+
+// eventType prepares what publishing an event of a declared type checks.
+func (c *compiler) eventType(name string, e definition.EventType) *step.EventType {
+	t := &step.EventType{}
+	if e.Key != "" {
+		t.Key = c.eventKey(name, e)
+	}
+	if e.Schema != "" {
+		if s := c.schema(c.project.FileContext(), c.project.EventNode(name, "schema"), e.Schema); s != nil {
+			t.Validate = func(data string) *pipelined.Problem { return invalidEvent(name, s.Validate(value.Raw(data))) }
+		}
+	}
+	return t
+}
+
+// eventKey compiles `key: data.id`, an expression over data.
+func (c *compiler) eventKey(name string, e definition.EventType) *expression.Program {
+	syms := expression.NewSymbols(nil)
+	syms.Declare("data", &expression.Symbol{Slot: 0})
+	p, err := expression.Compile(e.Key, syms)
+	if err != nil {
+		c.project.FileContext().ReportExpression(c.project.EventNode(name, "key"), 0, err)
+		return nil
+	}
+	return p
+}
+
+func invalidEvent(name string, list []schema.Violation) *pipelined.Problem {
+	if len(list) == 0 {
+		return nil
+	}
+	return pipelined.Problemf("publish/invalid", "The event is not what its schema says", 500,
+		"%s at %s: %s", name, pointer(list[0].Pointer), list[0].Message)
+}
+
+func pointer(p string) string {
+	if p == "" {
+		return "the whole document"
+	}
+	return p
+}
+
+// schema compiles a schema file once.
+func (c *compiler) schema(fc *field.Context, n *yaml.Node, name string) *schema.Schema {
+	if s, ok := c.schemas[name]; ok {
+		return s
+	}
+	doc, err := c.project.ReadFile(name)
+	if err == nil {
+		var s *schema.Schema
+		if s, err = schema.Compile(name, doc, c.project.ReadFile); err == nil {
+			c.schemas[name] = s
+			return s
+		}
+	}
+	c.schemas[name] = nil
+	fc.Report(CodeSchema, diag.Error, n, "the schema "+name+" cannot be used: "+err.Error(),
+		"Documents could not be checked.", "correct the file, or the path; it is relative to the project folder")
+	return nil
+}
+
+func fingerprint(def *definition.Connection) string {
+	h := sha256.New()
+	enc, _ := yaml.Marshal(def.Node)
+	fmt.Fprintf(h, "%s\n%s\n%s", def.Name, def.Family, enc)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func revision(p *definition.Project) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(p.Sources)) {
+		fmt.Fprintf(h, "%s %d\n", name, len(p.Sources[name].Text))
+		h.Write(p.Sources[name].Text)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// ValidEventType reports whether authors may publish events of a type.
+func ValidEventType(name string) bool { return step.ValidEventType(name) }
+
+// CompleteEvent checks an event from outside as a publish step would check its
+// own, and fills in the key its type declares.
+func (p *Program) CompleteEvent(ev *pipelined.Event) error {
+	t := p.events[ev.Type]
+	if t == nil {
+		return nil
+	}
+	return t.Complete(ev)
+}

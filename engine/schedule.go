@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/store"
+	"pipelined/triggers"
+)
+
+// maxMissed bounds how many missed ticks are made up for with missed: all.
+const maxMissed = 10_000
+
+// scheduler runs pipelines at their moments. A tick is claimed in the commit of
+// its execution, so it runs once, whatever happens; ticks missed while the
+// process was down, or asleep, are treated as the trigger's missed says.
+type scheduler struct {
+	engine *Engine
+	wake   chan struct{}
+
+	mu    sync.Mutex
+	jobs  map[string]*job
+	group sync.WaitGroup
+}
+
+// job is the schedule of one pipeline.
+type job struct {
+	name     string
+	plan     *triggers.Schedule
+	next     time.Time // zero: never
+	previous time.Time
+	running  int
+	queue    []time.Time // with overlap: queue, in order
+	resume   time.Time   // a tick the process died in after committing a part of it
+}
+
+func newScheduler(e *Engine) *scheduler {
+	return &scheduler{engine: e, wake: make(chan struct{}, 1), jobs: map[string]*job{}}
+}
+
+// use takes over the schedules of a program. A job whose expression is unchanged
+// keeps its next tick, so a reload at the very moment of a tick neither loses nor
+// repeats it.
+func (s *scheduler) use(ctx context.Context, l *loaded) error {
+	now := s.engine.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.jobs
+	s.jobs = map[string]*job{}
+	for _, p := range l.Pipelines {
+		plan, ok := p.Plan.(*triggers.Schedule)
+		if !ok {
+			continue
+		}
+		j := before[p.Name]
+		if j == nil {
+			j = &job{name: p.Name}
+		}
+		changed := j.plan == nil || j.plan.Expression != plan.Expression || j.plan.Location.String() != plan.Location.String()
+		j.plan = plan
+		s.jobs[p.Name] = j
+		if !changed {
+			continue
+		}
+		last, err := s.engine.store.LastTick(ctx, p.Name)
+		if err != nil {
+			return fmt.Errorf("read the last tick of %s: %w", p.Name, err)
+		}
+		j.previous = last
+		if last.IsZero() || before[p.Name] != nil {
+			last = now // new, or with a new expression: nothing was missed
+		}
+		j.next = plan.Next(last)
+		if before[p.Name] == nil && p.Resumable {
+			if err := s.restore(ctx, j); err != nil {
+				return err
+			}
+		}
+	}
+	s.poke()
+	return nil
+}
+
+// restore finds a tick that had committed a part of its work when the process
+// died; it goes on at once, whatever missed says.
+func (s *scheduler) restore(ctx context.Context, j *job) error {
+	part, err := s.engine.progress(ctx, cronProgress(j.name))
+	if err != nil {
+		return err
+	}
+	if part != nil && !part.Scheduled.IsZero() {
+		j.resume = part.Scheduled
+		if !j.next.After(part.Scheduled) {
+			j.next = j.plan.Next(part.Scheduled)
+		}
+	}
+	return nil
+}
+
+func (s *scheduler) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due takes the ticks that are due by now, with the policies applied, and says
+// when the next one will be.
+func (s *scheduler) due(now time.Time) (ticks []tick, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
+		if !j.resume.IsZero() {
+			if started, ok := s.start(j, j.resume); ok {
+				ticks = append(ticks, started)
+			}
+			j.resume = time.Time{}
+		}
+		var all []time.Time
+		for !j.next.IsZero() && !j.next.After(now) && len(all) < maxMissed {
+			all = append(all, j.next)
+			j.next = j.plan.Next(j.next)
+		}
+		for _, t := range s.wanted(j, all, now) {
+			if started, ok := s.start(j, t); ok {
+				ticks = append(ticks, started)
+			}
+		}
+		if !j.next.IsZero() && (next.IsZero() || j.next.Before(next)) {
+			next = j.next
+		}
+	}
+	return ticks, next
+}
+
+// late is how far behind a tick may be and still count as on time.
+const late = 5 * time.Second
+
+// wanted applies missed to the ticks that came due since the last look.
+func (s *scheduler) wanted(j *job, all []time.Time, now time.Time) []time.Time {
+	if len(all) == 0 {
+		return nil
+	}
+	kept := all
+	switch j.plan.Missed {
+	case "latest":
+		kept = all[len(all)-1:]
+	case "skip":
+		kept = nil
+		if last := all[len(all)-1]; now.Sub(last) <= late {
+			kept = all[len(all)-1:]
+		}
+	}
+	if n := len(all) - len(kept); n > 0 {
+		s.engine.counters.ticks(j.name, "missed", n)
+		s.engine.logger.Warn("scheduled runs were missed", "pipeline", j.name, "missed", n,
+			"first", all[0], "policy", j.plan.Missed)
+	}
+	return kept
+}
+
+// tick is one scheduled run.
+type tick struct {
+	job      *job
+	at       time.Time
+	previous time.Time
+}
+
+// start applies overlap; the caller holds mu.
+func (s *scheduler) start(j *job, at time.Time) (tick, bool) {
+	if j.running > 0 && j.plan.Overlap != "allow" {
+		if j.plan.Overlap == "queue" && len(j.queue) < maxMissed {
+			j.queue = append(j.queue, at)
+			return tick{}, false
+		}
+		s.engine.counters.ticks(j.name, "overlap", 1)
+		s.engine.logger.Warn("a scheduled run is skipped because the one before still runs",
+			"pipeline", j.name, "scheduled", at, "policy", j.plan.Overlap)
+		return tick{}, false
+	}
+	j.running++
+	t := tick{j, at, j.previous}
+	j.previous = at
+	return t, true
+}
+
+// ended frees the job for its next tick and returns a queued one.
+func (s *scheduler) ended(j *job) (tick, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.running--
+	if len(j.queue) == 0 {
+		return tick{}, false
+	}
+	at := j.queue[0]
+	j.queue = j.queue[1:]
+	return s.start(j, at)
+}
+
+// run fires ticks until ctx ends, and waits for those under way.
+func (s *scheduler) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		ticks, next := s.due(s.engine.clock.Now())
+		for _, t := range ticks {
+			s.group.Go(func() { s.fire(ctx, t) })
+		}
+		s.sleep(ctx, next)
+	}
+	s.group.Wait()
+	return nil
+}
+
+// maxSleep bounds how long the scheduler trusts its timer, so that a clock that
+// was set is noticed.
+const maxSleep = 30 * time.Second
+
+func (s *scheduler) sleep(ctx context.Context, next time.Time) {
+	wait := maxSleep
+	if !next.IsZero() {
+		wait = min(wait, next.Sub(s.engine.clock.Now()))
+	}
+	t := s.engine.clock.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-s.wake:
+	case <-t.C():
+	}
+}
+
+// fire runs a tick, and the ones queued behind it.
+func (s *scheduler) fire(ctx context.Context, t tick) {
+	for ok := true; ok; {
+		s.once(ctx, t)
+		if ctx.Err() != nil {
+			return
+		}
+		t, ok = s.ended(t.job)
+	}
+}
+
+// runDue fires what is due on the caller's goroutine.
+func (s *scheduler) runDue(ctx context.Context) (int, error) {
+	ticks, _ := s.due(s.engine.clock.Now())
+	for _, t := range ticks {
+		s.fire(ctx, t)
+	}
+	return len(ticks), ctx.Err()
+}
+
+// once runs one tick. The claim is part of its commit; a tick that could not be
+// committed is tried again until it is, or the runtime stops.
+func (s *scheduler) once(ctx context.Context, t tick) {
+	e := s.engine
+	for wait := time.Second; ; wait = min(wait*2, time.Minute) {
+		l := e.pin()
+		p := l.Pipeline(t.job.name)
+		if p == nil {
+			l.pinned.Done()
+			return
+		}
+		st := &start{pipeline: p, trigger: "cron", attempt: 1, previous: t.previous,
+			tick: &store.Tick{Pipeline: p.Name, Scheduled: t.at}}
+		if p.Resumable {
+			st.resume = cronProgress(p.Name)
+		}
+		_, err := e.executeAndCommit(e.work, l, st)
+		l.pinned.Done()
+		if err == nil {
+			return
+		}
+		if errors.Is(err, store.ErrClaimed) {
+			e.counters.ticks(p.Name, "claimed", 1)
+			return
+		}
+		e.logger.Error("a scheduled run could not be committed; trying again", "pipeline", p.Name,
+			"scheduled", t.at, "err", err)
+		if pipelined.Sleep(ctx, e.clock, wait) != nil {
+			return
+		}
+	}
+}

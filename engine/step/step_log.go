@@ -1,0 +1,111 @@
+package step
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/diag"
+	"pipelined/internal/field"
+	"pipelined/internal/value"
+)
+
+type logParams struct {
+	Log logValue `yaml:"log" required:"" doc:"What to log."`
+}
+
+type logValue struct {
+	Level   string     `yaml:"level" enum:"debug,info,warn,error" default:"info" doc:"How much it matters."`
+	Message field.Text `yaml:"message" required:"" doc:"The line."`
+	Fields  field.JSON `yaml:"fields" doc:"Object of further attributes; the project's redact rules apply."`
+}
+
+func logControl() *Control {
+	return define("log", "Writes a line to the runtime's log.", "", `
+- log: { level: info, message: "order ${{ input.id }}", fields: { lane: fast } }
+`, func(_ *Compiler, _ *field.Context, _ *Node, p *logParams) Action {
+		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+		return &logStep{level: levels[p.Log.Level], message: p.Log.Message, fields: p.Log.Fields}
+	})
+}
+
+type logStep struct {
+	level   slog.Level
+	message field.Text
+	fields  field.JSON
+}
+
+func (l *logStep) Run(ctx context.Context, x *Execution) (any, error) {
+	if !x.Run.Logger.Enabled(ctx, l.level) {
+		return nil, nil
+	}
+	text, err := l.message.Eval(x.Frame)
+	if err != nil {
+		return nil, err
+	}
+	attrs := []slog.Attr{slog.String("pipeline", x.Run.Pipeline), slog.String("execution", x.Run.ID)}
+	if !l.fields.IsZero() {
+		v, err := l.fields.Eval(x.Frame)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := value.JSON(v)
+		if err != nil {
+			return nil, err
+		}
+		attrs = append(attrs, slog.Any("fields", LogDocument{value.Redact(raw, x.Run.Redaction)}))
+	}
+	x.Run.Logger.LogAttrs(ctx, l.level, text, attrs...)
+	return nil, nil
+}
+
+// LogDocument prints JSON as JSON in a JSON log and as text in a text log.
+type LogDocument struct{ Raw value.Raw }
+
+// MarshalJSON returns the document itself.
+func (d LogDocument) MarshalJSON() ([]byte, error) { return []byte(d.Raw), nil }
+
+// String returns the document's text.
+func (d LogDocument) String() string { return string(d.Raw) }
+
+type delayParams struct {
+	Delay field.JSON `yaml:"delay" required:"" doc:"A short duration; the execution waits. For a long one, publish with delay."`
+}
+
+// longDelay is where lint begins to suggest a delayed event.
+const longDelay = time.Minute
+
+func delayControl() *Control {
+	return define("delay", "Waits a short time.", "", `
+- delay: 250ms
+`, func(_ *Compiler, c *field.Context, _ *Node, p *delayParams) Action {
+		if v, ok := p.Delay.Constant(); ok {
+			d, err := durationOf(v)
+			if err != nil {
+				c.Report(CodeLongDelay, diag.Error, c.Pos("delay"), "delay takes a duration", "The step would fail.", "write 250ms, 5s or 15m")
+				return nil
+			}
+			if d > longDelay {
+				c.Report(CodeLongDelay, diag.Warning, c.Pos("delay"), "this delay is long for a step",
+					"The execution holds its place all that time, and a restart begins it again.",
+					"publish an event with `delay:` and go on in the pipeline that takes it")
+			}
+		}
+		return &delay{p.Delay}
+	})
+}
+
+type delay struct{ duration field.JSON }
+
+func (s *delay) Run(ctx context.Context, x *Execution) (any, error) {
+	v, err := s.duration.Eval(x.Frame)
+	if err != nil {
+		return nil, err
+	}
+	d, err := durationOf(v)
+	if err != nil {
+		return nil, err
+	}
+	return nil, pipelined.Sleep(ctx, x.Run.Clock, d)
+}

@@ -1,0 +1,251 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined"
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+	"pipelined/internal/field"
+	"pipelined/internal/value"
+)
+
+type publishParams struct {
+	Publish publishValue `yaml:"publish" required:"" doc:"The Event Publisher."`
+}
+
+type publishValue struct {
+	Event   eventName             `yaml:"event" required:"" doc:"Event type, dotted: order.received."`
+	Data    field.JSON            `yaml:"data" doc:"The event's document; default is input."`
+	Key     field.Text            `yaml:"key" doc:"Orders and partitions; default is the key the event type declares."`
+	ID      field.Text            `yaml:"id" doc:"Makes the publish idempotent: a second one of this type and id within the type's dedupe window is dropped."`
+	Headers map[string]field.Text `yaml:"headers" doc:"Carried along unchanged."`
+	Delay   field.JSON            `yaml:"delay" doc:"A duration: the event appears that much later. Durable, holds nothing while it waits."`
+}
+
+// eventName is an event type, literal or with ${{ }}.
+type eventName struct {
+	text field.Text
+	Literal
+}
+
+// DecodeField takes a dotted name; a template is allowed and checked at run time.
+func (e *eventName) DecodeField(c *field.Context, n *yaml.Node) {
+	e.text.DecodeField(c, n)
+	e.node = n
+	name, ok := e.text.Literal()
+	if !ok {
+		return
+	}
+	e.Text = name
+	checkEventType(c, n, name)
+}
+
+func checkEventType(c *field.Context, n *yaml.Node, name string) {
+	if reason := badEventType(name); reason != "" {
+		c.Report(CodeEventType, diag.Error, n, reason, "The event could not be published.", "write a dotted name, such as order.received")
+	}
+}
+
+func badEventType(name string) string {
+	if !eventType.MatchString(name) {
+		return fmt.Sprintf("%q is not an event type: those are lower case words joined by dots", name)
+	}
+	if strings.HasPrefix(name, "pipelined.") {
+		return "event types beginning with pipelined. belong to the runtime"
+	}
+	return ""
+}
+
+func publishControl() *Control {
+	return define("publish", "Publishes an event: durable, in the same commit as everything else this execution does.",
+		"`event_id`", `
+- publish:
+    event: order.received
+    key: ${{ input.id }}
+    data: ${{ input }}
+`, func(b *Compiler, c *field.Context, n *Node, p *publishParams) Action {
+			return b.newPublish(c, n, p.Publish)
+		})
+}
+
+func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action {
+	s := &publish{publishValue: v, declared: b.Events}
+	for _, name := range slices.Sorted(maps.Keys(v.Headers)) {
+		s.headers = append(s.headers, header{name, v.Headers[name]})
+	}
+	if v.Event.Text == "" {
+		b.Facts.Dynamic = true
+		return s
+	}
+	b.Facts.Publishes = append(b.Facts.Publishes, Mention{v.Event.Text, c.Range(v.Event.node), v.Event.node})
+	s.event = b.Events[v.Event.Text]
+	if s.event == nil && len(b.Events) > 0 {
+		known := slices.Sorted(maps.Keys(b.Events))
+		fix := "declare it under events: in pipelined.yaml"
+		if near := diag.Suggest(v.Event.Text, known); near != "" {
+			fix = "did you mean " + near + "? Otherwise " + fix
+		}
+		c.Report(CodeUnknownEvent, diag.Warning, v.Event.node, "pipelined.yaml declares events, but not "+v.Event.Text,
+			"Its data is not checked and its retention is the default.", fix)
+	}
+	return s
+}
+
+type publish struct {
+	publishValue
+	headers  []header
+	event    *EventType
+	declared map[string]*EventType
+}
+
+func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
+	ev := &pipelined.Event{Type: s.Event.Text, Source: x.Run.Source(), Time: x.Run.Clock.Now(), Attempt: 1}
+	declared := s.event
+	if ev.Type == "" {
+		name, err := s.Event.text.Eval(x.Frame)
+		if err != nil {
+			return nil, err
+		}
+		if reason := badEventType(name); reason != "" {
+			return nil, pipelined.NewProblem("publish/type", "Not an event type", 500, reason)
+		}
+		ev.Type, declared = name, s.declared[name]
+	}
+	if err := s.fill(x, ev, declared); err != nil {
+		return nil, err
+	}
+	due, err := s.due(x)
+	if err != nil {
+		return nil, err
+	}
+	x.Effects.Publish(ev, due)
+	return map[string]any{"event_id": ev.ID}, nil
+}
+
+// fill evaluates the parts of the event.
+func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) error {
+	data, err := s.data(x)
+	if err != nil {
+		return err
+	}
+	ev.Data = data
+	if declared != nil && declared.Validate != nil {
+		if p := declared.Validate(data); p != nil {
+			return p
+		}
+	}
+	switch {
+	case !s.Key.IsZero():
+		ev.Key, err = s.Key.Eval(x.Frame)
+	case declared != nil && declared.Key != nil:
+		ev.Key, err = keyOf(declared.Key, x, data)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.ID.IsZero() {
+		if ev.DedupeID, err = s.ID.Eval(x.Frame); err != nil {
+			return err
+		}
+		if ev.DedupeID == "" {
+			return pipelined.NewProblem("publish/id", "publish.id is empty", 500, "an empty id would make every event a duplicate of the first")
+		}
+		ev.ID = ev.DedupeID
+	} else {
+		ev.ID = x.Run.Host.NewID()
+	}
+	if len(s.headers) > 0 {
+		ev.Headers = make(map[string]string, len(s.headers))
+		for _, h := range s.headers {
+			if ev.Headers[h.name], err = h.value.Eval(x.Frame); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *publish) data(x *Execution) (string, error) {
+	if s.Data.IsZero() {
+		raw, err := value.JSON(x.Frame.Slots[SlotInput])
+		return string(raw), err
+	}
+	v, err := s.Data.Eval(x.Frame)
+	if err != nil {
+		return "", err
+	}
+	raw, err := value.JSON(v)
+	return string(raw), err
+}
+
+func (s *publish) due(x *Execution) (time.Time, error) {
+	if s.Delay.IsZero() {
+		return time.Time{}, nil
+	}
+	v, err := s.Delay.Eval(x.Frame)
+	if err != nil {
+		return time.Time{}, err
+	}
+	d, err := durationOf(v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if d <= 0 {
+		return time.Time{}, nil
+	}
+	return x.Run.Clock.Now().Add(d), nil
+}
+
+// keyOf evaluates the key an event type declares over the event's data.
+func keyOf(key *expression.Program, x *Execution, data string) (string, error) {
+	v, err := key.Eval(&expression.Frame{Slots: []any{value.Raw(data)}, Host: x.Run.Host})
+	if err != nil {
+		return "", err
+	}
+	return value.Text(v)
+}
+
+// durationOf takes a duration as an author writes it, or as an expression gives it.
+func durationOf(v any) (time.Duration, error) {
+	switch t := v.(type) {
+	case time.Duration:
+		return t, nil
+	case string:
+		d, err := field.ParseDuration(t)
+		if err == nil {
+			return d, nil
+		}
+	}
+	return 0, pipelined.Problemf(pipelined.TypeExpression, "Not a duration", 500,
+		"write 250ms, 5s, 15m, 24h or 30d; this is %s", value.Describe(v))
+}
+
+// ValidEventType reports whether authors may publish events of a type.
+func ValidEventType(name string) bool { return badEventType(name) == "" }
+
+// Complete checks an event from outside against its type's schema and fills in
+// the key the type declares, unless it has one.
+func (t *EventType) Complete(ev *pipelined.Event) error {
+	if t.Validate != nil {
+		if p := t.Validate(ev.Data); p != nil {
+			return p
+		}
+	}
+	if ev.Key != "" || t.Key == nil {
+		return nil
+	}
+	v, err := t.Key.Eval(&expression.Frame{Slots: []any{value.Raw(ev.Data)}})
+	if err != nil {
+		return err
+	}
+	ev.Key, err = value.Text(v)
+	return err
+}

@@ -1,0 +1,91 @@
+package step
+
+import (
+	"context"
+
+	"pipelined/internal/expression"
+	"pipelined/internal/field"
+)
+
+type setParams struct {
+	Set field.Assignments `yaml:"set" required:"" doc:"Variables and their values, assigned in the order written; each sees the ones before."`
+}
+
+func setControl() *Control {
+	return define("set", "Assigns variables, read as vars.<name>.", "", `
+- set: { total: "${{ input.qty * input.price }}" }
+`, func(b *Compiler, _ *field.Context, _ *Node, p *setParams) Action {
+		s := &set{}
+		for _, item := range p.Set.Items() {
+			s.items = append(s.items, assignment{b.vars[item.Name].Slot, item.Value})
+		}
+		return s
+	})
+}
+
+type assignment struct {
+	slot  int
+	value field.JSON
+}
+
+type set struct{ items []assignment }
+
+func (s *set) Run(_ context.Context, x *Execution) (any, error) {
+	for i := range s.items {
+		v, err := s.items[i].value.Eval(x.Frame)
+		if err != nil {
+			return nil, err
+		}
+		x.Frame.Slots[s.items[i].slot] = v
+	}
+	return nil, nil
+}
+
+type stopParams struct {
+	Stop Flag `yaml:"stop" required:"" doc:"true, or nothing after the colon."`
+}
+
+func stopControl() *Control {
+	return define("stop", "Ends the flow successfully; what it did so far is committed.", "", `
+- when: input.lines == nil
+  stop: true
+`, func(_ *Compiler, _ *field.Context, _ *Node, _ *stopParams) Action { return stop{} })
+}
+
+type stop struct{}
+
+func (stop) Run(context.Context, *Execution) (any, error) { return nil, errStop }
+func (stop) ends()                                        {}
+
+type assertParams struct {
+	Assert  expression.Condition `yaml:"assert" required:"" doc:"Bare expression that must be true."`
+	Message field.Text           `yaml:"message" doc:"What to say when it is not."`
+}
+
+func assertControl() *Control {
+	return define("assert", "Fails the flow unless a condition holds.", "", `
+- assert: input.total >= 0
+  message: a total cannot be negative
+`, func(_ *Compiler, _ *field.Context, _ *Node, p *assertParams) Action {
+		return &assert{p.Assert, p.Message}
+	})
+}
+
+type assert struct {
+	condition expression.Condition
+	message   field.Text
+}
+
+func (a *assert) Run(_ context.Context, x *Execution) (any, error) {
+	ok, err := a.condition.Bool(x.Frame)
+	if err != nil || ok {
+		return nil, err
+	}
+	detail := a.condition.Source() + " is false"
+	if !a.message.IsZero() {
+		if detail, err = a.message.Eval(x.Frame); err != nil {
+			return nil, err
+		}
+	}
+	return nil, assertProblem(detail)
+}

@@ -1,0 +1,78 @@
+package console
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pipelined/engine"
+	"pipelined/engine/broker"
+)
+
+// collector turns the engine's counts into metrics, at the moment they are asked
+// for, so that counting costs the hot path an atomic addition and no more.
+type collector struct {
+	version string
+	stats   func() []engine.PipelineStats
+	events  func() map[string]int64
+	subs    func() []broker.Status
+}
+
+// Metrics in base units, counters ending in _total, no ids in labels.
+var (
+	descBuild     = desc("build_info", "The program itself; always 1.", "version", "go")
+	descRuns      = desc("runs_total", "Executions by how they ended. A failed run that something handled counts as failed.", "pipeline", "status")
+	descUnhandled = desc("runs_unhandled_total", "Failed executions that nothing handled; they are in dead_letters.", "pipeline")
+	descDropped   = desc("events_dropped_total", "Events a subscription did not run, by reason: filtered by where, or older than max_age.", "pipeline", "reason")
+	descReruns    = desc("reruns_total", "Executions run again because another one changed the same document first.", "pipeline")
+	descTicks     = desc("schedule_ticks_dropped_total", "Scheduled runs that did not take place, by reason: missed, overlap.", "pipeline", "reason")
+	descPublished = desc("events_published_total", "Events that entered the log.", "event")
+	descBacklog   = desc("event_backlog", "Deliveries in memory that wait for a place.", "pipeline")
+	descRunning   = desc("runs_in_flight", "Deliveries handed out and not yet committed.", "pipeline")
+	descWaiting   = desc("event_retries_waiting", "Deliveries that wait for their retry.", "pipeline")
+	descLag       = desc("event_lag", "Numbers of the log a subscription has not looked at yet.", "pipeline")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("pipelined_"+name, help, labels, nil)
+}
+
+// NewRegistry returns the metrics of a running engine.
+func NewRegistry(e *engine.Engine, version string) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(&collector{version, e.Stats, e.Published, e.Subscriptions})
+	return r
+}
+
+func (c *collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(descBuild, 1, c.version, runtime.Version())
+	for _, p := range c.stats() {
+		counter(descRuns, p.OK, p.Pipeline, "ok")
+		counter(descRuns, p.Failed, p.Pipeline, "failed")
+		counter(descRuns, p.Retrying, p.Pipeline, "retrying")
+		counter(descRuns, p.Rejected, p.Pipeline, "rejected")
+		counter(descUnhandled, p.Failed-p.Handled, p.Pipeline)
+		counter(descDropped, p.Filtered, p.Pipeline, "filtered")
+		counter(descDropped, p.Expired, p.Pipeline, "expired")
+		counter(descReruns, p.Reruns, p.Pipeline)
+		counter(descTicks, p.MissedTicks, p.Pipeline, "missed")
+		counter(descTicks, p.SkippedTicks, p.Pipeline, "overlap")
+	}
+	for typ, n := range c.events() {
+		counter(descPublished, n, typ)
+	}
+	for _, s := range c.subs() {
+		gauge(descBacklog, int64(s.Ready), s.Name)
+		gauge(descRunning, int64(s.Running), s.Name)
+		gauge(descWaiting, int64(s.Waiting), s.Name)
+		gauge(descLag, s.Lag, s.Name)
+	}
+}

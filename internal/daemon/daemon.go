@@ -1,0 +1,183 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"pipelined"
+	"pipelined/engine"
+	"pipelined/engine/program"
+	"pipelined/internal/clock"
+	"pipelined/internal/console"
+	"pipelined/internal/store/sqlite"
+)
+
+// Options is how to run a project. Zero values mean what the project file says.
+type Options struct {
+	Sets    program.Sets
+	Listen  string        // instead of server.listen
+	Admin   string        // instead of admin.listen
+	Watch   bool          // reload when files change
+	Drain   time.Duration // 0: 30s
+	Version string
+	Logger  *slog.Logger
+	Out     io.Writer // the start-up summary and findings
+	Color   bool
+}
+
+// Run runs the project in dir until ctx ends; then it drains. A second end of
+// patience is the caller's: see cmd/pipelined.
+func Run(ctx context.Context, dir string, o Options) error {
+	l, err := Load(dir, o.Sets)
+	if err != nil {
+		return err
+	}
+	l.Show(o.Out, o.Color)
+	if l.Program == nil {
+		return ErrFindings
+	}
+	d := &daemon{options: o, dir: dir}
+	if err := d.open(ctx, l); err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.listen(l); err != nil {
+		return err
+	}
+	summary(o.Out, l, d.public.Addr().String(), d.admin.Addr().String())
+	return d.serve(ctx)
+}
+
+// daemon is one running project.
+type daemon struct {
+	options Options
+	dir     string
+	store   *sqlite.Store
+	engine  *engine.Engine
+	public  net.Listener
+	admin   net.Listener
+	token   pipelined.Secret
+	failed  atomic.Pointer[string] // why the last reload failed; nil if it did not
+}
+
+// open opens the store and starts the engine on the program.
+func (d *daemon) open(ctx context.Context, l *Loaded) error {
+	var err error
+	if d.store, err = OpenStore(l, d.options.Logger); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(d.dir)
+	if err != nil {
+		return err
+	}
+	d.engine, err = engine.New(ctx, l.Program, engine.Config{
+		Store: d.store, Clock: clock.Real(), Logger: d.options.Logger, Dir: dir, Drain: d.options.Drain})
+	if err != nil {
+		return errors.Join(err, d.store.Close())
+	}
+	return nil
+}
+
+// OpenStore opens the store of a project.
+func OpenStore(l *Loaded, logger *slog.Logger) (*sqlite.Store, error) {
+	s, err := sqlite.Open(l.StorePath(), sqlite.Config{Clock: clock.Real(), Logger: logger})
+	if err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", l.StorePath(), err)
+	}
+	return s, nil
+}
+
+func (d *daemon) close() {
+	d.engine.Close()
+	if err := d.store.Close(); err != nil {
+		d.options.Logger.Error("the store did not close cleanly", "err", err)
+	}
+	removeRuntimeFile(d.store.Path())
+}
+
+// listen opens both listeners before anything runs, so that a port that is taken
+// is known at once.
+func (d *daemon) listen(l *Loaded) error {
+	public, admin := l.Project.File.Server.Listen, l.Project.File.Admin.Listen
+	if d.options.Listen != "" {
+		public = d.options.Listen
+	}
+	if d.options.Admin != "" {
+		admin = d.options.Admin
+	}
+	d.token = l.Project.File.Admin.Token
+	if d.token.IsZero() && !loopback(admin) {
+		return &UsageError{"admin.listen " + admin + " is reachable from outside, and admin.token is not set",
+			"set `admin: { token: ${{ env.ADMIN_TOKEN }} }` in pipelined.yaml, or listen on 127.0.0.1"}
+	}
+	var err error
+	if d.public, err = net.Listen("tcp", public); err != nil {
+		return fmt.Errorf("server.listen %s: %w (another program has this port; choose one with --listen)", public, err)
+	}
+	if d.admin, err = net.Listen("tcp", admin); err != nil {
+		d.public.Close()
+		return fmt.Errorf("admin.listen %s: %w (another program has this port; choose one with --admin)", admin, err)
+	}
+	return writeRuntimeFile(d.store.Path(), d.admin.Addr().String())
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// serve answers until ctx ends, then drains in the reverse order of starting:
+// no new requests, no new work, what runs ends, the admin listener last.
+func (d *daemon) serve(ctx context.Context) error {
+	intake, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	logger := slog.NewLogLogger(d.options.Logger.Handler(), slog.LevelDebug)
+	public := &http.Server{Handler: d.engine, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
+		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: logger}
+	registry := console.NewRegistry(d.engine, d.options.Version)
+	admin := &http.Server{Handler: console.Handler(d.service, d.token, d.ready, registry),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
+	go serveOn(public, d.public, stop)
+	go serveOn(admin, d.admin, stop)
+	if d.options.Watch {
+		go d.watch(intake)
+	}
+	err := d.engine.Run(intake)
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = errors.Join(err, public.Shutdown(sctx), admin.Shutdown(sctx))
+	if cause := context.Cause(intake); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
+// serveOn serves; a listener that fails ends the process in good order.
+func serveOn(s *http.Server, l net.Listener, stop context.CancelCauseFunc) {
+	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		stop(fmt.Errorf("listener %s: %w", l.Addr(), err))
+	}
+}
+
+// ready reports why the project is not ready. A reload that failed does not make
+// it so: the revision before goes on working.
+func (d *daemon) ready() error { return nil }
+
+func (d *daemon) service() *console.Service {
+	return &console.Service{
+		Store: d.store, Clock: d.engine.Clock(), NewID: engine.NewID, Program: d.engine.Program(),
+		Publish: d.engine.Publish, Recent: d.engine.Recent, Subscriptions: d.engine.Subscriptions,
+	}
+}

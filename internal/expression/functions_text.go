@@ -1,0 +1,310 @@
+package expression
+
+import (
+	"encoding/csv"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+
+	"pipelined/internal/value"
+)
+
+var textFunctions = []Function{
+	own("text", "capitalize", "capitalize(s)", "The text with its first letter in upper case.", `capitalize("order one")`, `"Order one"`, 1, 1, text1(capitalize)),
+	own("text", "normalize", "normalize(s)", "The text without accents.", `normalize("São João")`, `"Sao Joao"`, 1, 1, text1(withoutAccents)),
+	own("text", "substring", "substring(s, from, to?)", "The characters from one index to before another; beyond the end is cut.", `substring("pipelined", 0, 4)`, `"pipe"`, 2, 3, substring),
+	own("text", "padLeft", "padLeft(s, length, with?)", "The text filled up on the left.", `padLeft("7", 3, "0")`, `"007"`, 2, 3, pad(true)),
+	own("text", "padRight", "padRight(s, length, with?)", "The text filled up on the right.", `padRight("a", 3, ".")`, `"a.."`, 2, 3, pad(false)),
+	own("text", "replaceRegex", "replaceRegex(s, pattern, with)", "Every match of a pattern (RE2) replaced; $1 is its first group.", `replaceRegex("a-1 b-2", "([a-z])-([0-9])", "$2$1")`, `"1a 2b"`, 3, 3, replaceRegex),
+	own("text", "matchAll", "matchAll(s, pattern)", "Every match of a pattern (RE2).", `matchAll("a1 b22", "[0-9]+")`, `["1","22"]`, 2, 2, matchAll),
+	own("text", "matchGroups", "matchGroups(s, pattern)", "The groups of the first match, the whole match first; null if there is none.", `matchGroups("order-42", "([a-z]+)-([0-9]+)")`, `["order-42","order","42"]`, 2, 2, matchGroups),
+	own("text", "splitRegex", "splitRegex(s, pattern)", "The text cut at every match of a pattern (RE2).", `splitRegex("a, b;c", "[,;] *")`, `["a","b","c"]`, 2, 2, splitRegex),
+	own("text", "escape", "escape(s, kind)", "The text as it may stand inside json, xml, html or csv.", `escape("a<b", "html")`, `"a&lt;b"`, 2, 2, escapeText),
+	own("text", "unescape", "unescape(s, kind)", "The text escape was given.", `unescape("a&lt;b", "html")`, `"a<b"`, 2, 2, unescapeText),
+	own("text", "similarity", "similarity(a, b)", "How alike two texts are, from 0 to 1 (edit distance).", `similarity("colour", "color")`, `0.8333333333333334`, 2, 2, similarity),
+	withExact(own("text", "string", "string(v)", "The value as text: texts bare, numbers as they came, everything else as JSON.", `string(42)`, `"42"`, 1, 1, func(args ...any) (any, error) { return value.Text(args[0]) })),
+	theirs("text", "trim", "trim(s, characters?)", "The text without spaces, or the given characters, at both ends.", `trim("  a ")`, `"a"`),
+	theirs("text", "trimPrefix", "trimPrefix(s, prefix)", "The text without a prefix.", `trimPrefix("order-1", "order-")`, `"1"`),
+	theirs("text", "trimSuffix", "trimSuffix(s, suffix)", "The text without a suffix.", `trimSuffix("a.csv", ".csv")`, `"a"`),
+	theirs("text", "upper", "upper(s)", "The text in upper case.", `upper("abc")`, `"ABC"`),
+	theirs("text", "lower", "lower(s)", "The text in lower case.", `lower("ABC")`, `"abc"`),
+	theirs("text", "split", "split(s, by, n?)", "The text cut at a separator.", `split("a,b", ",")`, `["a","b"]`),
+	theirs("text", "replace", "replace(s, old, new)", "Every occurrence of a text replaced.", `replace("a-b", "-", "+")`, `"a+b"`),
+	theirs("text", "repeat", "repeat(s, n)", "The text n times.", `repeat("ab", 2)`, `"abab"`),
+	theirs("text", "indexOf", "indexOf(s, part)", "Where a part begins; -1 if nowhere.", `indexOf("order", "d")`, `2`),
+	theirs("text", "lastIndexOf", "lastIndexOf(s, part)", "Where a part begins for the last time; -1 if nowhere.", `lastIndexOf("banana", "an")`, `3`),
+	theirs("text", "hasPrefix", "hasPrefix(s, prefix)", "Whether the text begins so; the operator startsWith does the same.", `hasPrefix("order", "or")`, `true`),
+	theirs("text", "hasSuffix", "hasSuffix(s, suffix)", "Whether the text ends so; the operator endsWith does the same.", `hasSuffix("order", "er")`, `true`),
+	theirs("text", "join", "join(list, between?)", "The texts of a list as one.", `join(["a", "b"], ", ")`, `"a, b"`),
+}
+
+func text1(f func(string) string) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		s, err := textArg(args, 0)
+		return f(s), err
+	}
+}
+
+func textArg(args []any, i int) (string, error) {
+	if i >= len(args) {
+		return "", nil
+	}
+	s, ok := args[i].(string)
+	if !ok {
+		return "", fmt.Errorf("argument %d is %s, not a text; write string(…) around it", i+1, value.Describe(args[i]))
+	}
+	return s, nil
+}
+
+func intArg(args []any, i int) (int, error) {
+	n, ok := value.Int(args[i])
+	if !ok {
+		return 0, fmt.Errorf("argument %d is %s, not a whole number", i+1, value.Describe(args[i]))
+	}
+	return int(n), nil
+}
+
+func texts(args []any, n int) ([]string, error) {
+	out := make([]string, n)
+	for i := range n {
+		var err error
+		if out[i], err = textArg(args, i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func capitalize(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+func withoutAccents(s string) string {
+	t := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
+	out, _, err := transform.String(t, s)
+	if err != nil {
+		return s
+	}
+	return out
+}
+
+func substring(args ...any) (any, error) {
+	s, err := textArg(args, 0)
+	if err != nil {
+		return nil, err
+	}
+	chars := []rune(s)
+	from, err := intArg(args, 1)
+	if err != nil {
+		return nil, err
+	}
+	to := len(chars)
+	if len(args) > 2 && args[2] != nil {
+		if to, err = intArg(args, 2); err != nil {
+			return nil, err
+		}
+	}
+	from, to = min(max(from, 0), len(chars)), min(to, len(chars))
+	return string(chars[from:max(from, to)]), nil
+}
+
+// maxText bounds what a function makes.
+const maxText = 10 << 20
+
+func pad(left bool) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		s, err := textArg(args, 0)
+		if err != nil {
+			return nil, err
+		}
+		length, err := intArg(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		with := " "
+		if len(args) > 2 {
+			if with, err = textArg(args, 2); err != nil {
+				return nil, err
+			}
+		}
+		missing := length - utf8.RuneCountInString(s)
+		if missing <= 0 || with == "" {
+			return s, nil
+		}
+		if length > maxText {
+			return nil, errors.New("the text would be too long")
+		}
+		fill := []rune(strings.Repeat(with, missing/utf8.RuneCountInString(with)+1))[:missing]
+		if left {
+			return string(fill) + s, nil
+		}
+		return s + string(fill), nil
+	}
+}
+
+// maxPattern bounds a pattern. RE2 takes linear time whatever the pattern is.
+const maxPattern = 1000
+
+func pattern(s string) (*regexp.Regexp, error) {
+	if len(s) > maxPattern {
+		return nil, fmt.Errorf("a pattern of more than %d characters", maxPattern)
+	}
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, fmt.Errorf("not a pattern: %w", err)
+	}
+	return re, nil
+}
+
+func withPattern(args []any, n int) ([]string, *regexp.Regexp, error) {
+	s, err := texts(args, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	re, err := pattern(s[1])
+	return s, re, err
+}
+
+func replaceRegex(args ...any) (any, error) {
+	s, re, err := withPattern(args, 3)
+	if err != nil {
+		return nil, err
+	}
+	return re.ReplaceAllString(s[0], s[2]), nil
+}
+
+func listOf(list []string) any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+func matchAll(args ...any) (any, error) {
+	s, re, err := withPattern(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(re.FindAllString(s[0], -1)), nil
+}
+
+func matchGroups(args ...any) (any, error) {
+	s, re, err := withPattern(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	if m := re.FindStringSubmatch(s[0]); m != nil {
+		return listOf(m), nil
+	}
+	return nil, nil
+}
+
+func splitRegex(args ...any) (any, error) {
+	s, re, err := withPattern(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(re.Split(s[0], -1)), nil
+}
+
+func escapeText(args ...any) (any, error) {
+	s, err := texts(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(s[1]) {
+	case "json":
+		q := string(value.Quote(s[0]))
+		return q[1 : len(q)-1], nil
+	case "html":
+		return html.EscapeString(s[0]), nil
+	case "xml":
+		var b strings.Builder
+		err := xml.EscapeText(&b, []byte(s[0]))
+		return b.String(), err
+	case "csv":
+		var b strings.Builder
+		w := csv.NewWriter(&b)
+		if err := w.Write([]string{s[0]}); err != nil {
+			return nil, err
+		}
+		w.Flush()
+		return strings.TrimSuffix(b.String(), "\n"), nil
+	}
+	return nil, errKind
+}
+
+var errKind = errors.New("the kind is one of json, xml, html, csv")
+
+func unescapeText(args ...any) (any, error) {
+	s, err := texts(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(s[1]) {
+	case "json":
+		raw, err := value.ParseString(`"` + s[0] + `"`)
+		if err != nil {
+			return nil, errors.New("the text is not escaped as JSON")
+		}
+		return value.Scalar(raw), nil
+	case "html", "xml":
+		return html.UnescapeString(s[0]), nil
+	case "csv":
+		record, err := csv.NewReader(strings.NewReader(s[0])).Read()
+		if err != nil || len(record) != 1 {
+			return nil, errors.New("the text is not one CSV cell")
+		}
+		return record[0], nil
+	}
+	return nil, errKind
+}
+
+// maxCompared bounds the quadratic cost of similarity.
+const maxCompared = 1000
+
+func similarity(args ...any) (any, error) {
+	s, err := texts(args, 2)
+	if err != nil {
+		return nil, err
+	}
+	a, b := []rune(s[0]), []rune(s[1])
+	if len(a) > maxCompared || len(b) > maxCompared {
+		return nil, fmt.Errorf("similarity compares texts of at most %d characters", maxCompared)
+	}
+	longest := max(len(a), len(b))
+	if longest == 0 {
+		return 1.0, nil
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j+1]+1, row[j]+1, diagonal+cost)
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return 1 - float64(row[len(b)])/float64(longest), nil
+}

@@ -1,0 +1,567 @@
+package field
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined"
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+	"pipelined/internal/value"
+)
+
+// Pair is one key of a mapping.
+type Pair struct {
+	Key            string
+	KeyNode, Value *yaml.Node
+}
+
+// Binding is a decoded struct whose expressions are evaluated per call. It is
+// immutable.
+type Binding struct {
+	typ     reflect.Type
+	base    reflect.Value
+	dynamic []setter
+	paths   []string
+}
+
+// setter fills one field of a struct.
+type setter struct {
+	index int
+	key   string
+	bind  binder
+}
+
+// binder fills a value from the scope of a call; nil means that the value is
+// constant and in place already.
+type binder func(f *expression.Frame, dst reflect.Value) error
+
+// decoding is one decode on its way.
+type decoding struct {
+	*Context
+	load  bool // values must be known now
+	paths []string
+}
+
+// Decode decodes parameters that are bound per call. n may be nil: everything is
+// then at its default. It returns nil after reporting an error.
+func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
+	before := c.Diags.Len()
+	d := &decoding{Context: c}
+	base := reflect.New(s.typ).Elem()
+	at := n
+	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		at = c.Node
+	}
+	b := &Binding{typ: s.typ, base: base, dynamic: d.structure(s, at, mapping(c, s, n), base)}
+	b.paths = d.paths
+	if c.Diags.ErrorsSince(before) {
+		return nil
+	}
+	return b
+}
+
+// Bind fills dst, a pointer to the struct, for one call.
+func (b *Binding) Bind(f *expression.Frame, dst any) error {
+	v := reflect.ValueOf(dst).Elem()
+	v.Set(b.base)
+	return apply(b.dynamic, f, v)
+}
+
+func apply(setters []setter, f *expression.Frame, v reflect.Value) error {
+	for i := range setters {
+		s := &setters[i]
+		if err := s.bind(f, v.Field(s.index)); err != nil {
+			return placed(s.key, err)
+		}
+	}
+	return nil
+}
+
+// placed puts the key in front of a problem's detail.
+func placed(key string, err error) error {
+	p := pipelined.AsProblem(err)
+	if p.Type != TypeValue {
+		return err
+	}
+	p = p.Clone()
+	if strings.HasPrefix(p.Detail, "it ") {
+		p.Detail = key + ": " + p.Detail
+	} else {
+		p.Detail = key + "." + p.Detail
+	}
+	return p
+}
+
+// TypeValue is the type of the problem of a value that has the wrong type when it
+// is bound.
+const TypeValue = "expression/type"
+
+func wrongValue(format string, args ...any) error {
+	return pipelined.Problemf(TypeValue, "A parameter has the wrong type", 500, "it "+format, args...)
+}
+
+// Static reports whether nothing is evaluated per call.
+func (b *Binding) Static() bool { return len(b.dynamic) == 0 }
+
+// Paths are what its expressions read.
+func (b *Binding) Paths() []string { return b.paths }
+
+// DecodeInto decodes a mapping whose values must be known now, into dst, a
+// pointer to the struct. It reports whether there was no error.
+func (s *Shape) DecodeInto(c *Context, n *yaml.Node, dst any) bool {
+	at := n
+	if at == nil {
+		at = c.Node
+	}
+	return s.DecodePairs(c, at, mapping(c, s, n), dst)
+}
+
+// DecodePairs is DecodeInto for some keys of a mapping; at is where a missing key
+// is reported.
+func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bool {
+	before := c.Diags.Len()
+	d := &decoding{Context: c, load: true}
+	v := reflect.ValueOf(dst).Elem()
+	setters := d.structure(s, at, pairs, v)
+	if c.Diags.ErrorsSince(before) {
+		return false
+	}
+	for i := range setters {
+		st := &setters[i]
+		if err := st.bind(c.LoadFrame, v.Field(st.index)); err != nil {
+			p := pipelined.AsProblem(placed(st.key, err))
+			c.Report(CodeLoad, diag.Error, valueOf(pairs, st.key, at), p.Detail, "The project cannot start.", "correct the value")
+			return false
+		}
+	}
+	return true
+}
+
+func valueOf(pairs []Pair, key string, at *yaml.Node) *yaml.Node {
+	for _, p := range pairs {
+		if p.Key == key {
+			return p.Value
+		}
+	}
+	return at
+}
+
+// mapping takes a node apart; anything but a mapping is reported.
+func mapping(c *Context, s *Shape, n *yaml.Node) []Pair {
+	if n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n == nil, n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+		return nil
+	case n.Kind != yaml.MappingNode:
+		var keys []string
+		for _, p := range s.fields {
+			keys = append(keys, p.key)
+		}
+		c.Report(CodeWrongType, diag.Error, n, "keys and values are needed here, not "+describe(n), "It cannot be used.",
+			"the keys are: "+strings.Join(keys, ", "))
+		return nil
+	}
+	var out []Pair
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		out = append(out, Pair{n.Content[i].Value, n.Content[i], n.Content[i+1]})
+	}
+	return out
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "keys and values"
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "true or false"
+	case "!!null":
+		return "nothing"
+	}
+	return "a text"
+}
+
+// structure decodes the fields of a struct and returns what to bind per call.
+func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.Value) []setter {
+	d = &decoding{Context: d.at(at), load: d.load, paths: d.paths}
+	if at != nil && at.Kind != yaml.MappingNode && d.Context.Node == nil {
+		d.Context.Node = at
+	}
+	given := map[string]Pair{}
+	for _, p := range pairs {
+		if s.byKey[p.Key] == nil {
+			d.unknown(s, p)
+			continue
+		}
+		given[p.Key] = p
+	}
+	var out []setter
+	for _, f := range s.fields {
+		p, ok := given[f.key]
+		if ok && p.Value.Kind == yaml.ScalarNode && p.Value.Tag == "!!null" && p.Value.Value == "" && f.kind.form != formCustom && f.kind.form != formAny && f.kind.form != formStruct && !f.required {
+			ok = false // `key:` with nothing behind is the default
+		}
+		if !ok {
+			d.absent(f, at, dst.Field(f.index))
+			continue
+		}
+		if b := d.value(f, f.kind, p.Value, dst.Field(f.index)); b != nil {
+			out = append(out, setter{f.index, f.key, b})
+		}
+	}
+	return out
+}
+
+func (d *decoding) unknown(s *Shape, p Pair) {
+	var keys []string
+	for _, f := range s.fields {
+		keys = append(keys, f.key)
+	}
+	fix := "the keys are: " + strings.Join(keys, ", ")
+	dg := diag.Diagnostic{Code: CodeUnknownKey, Severity: diag.Error, Range: d.Range(p.KeyNode),
+		Summary: "there is no key " + p.Key + " here", Consequence: "It would be ignored."}
+	if near := diag.Suggest(p.Key, keys); near != "" {
+		fix = "did you mean " + near + "?"
+		dg.Edit = &diag.Edit{Range: dg.Range, NewText: near}
+	}
+	dg.Fix = fix
+	d.Diags.Add(dg)
+}
+
+// absent fills in a default, or reports what is missing.
+func (d *decoding) absent(f *spec, at *yaml.Node, dst reflect.Value) {
+	switch {
+	case f.required:
+		d.Report(CodeMissing, diag.Error, at, "the key "+f.key+" is missing", "It cannot run without it.", "add `"+f.key+":` ("+f.doc+")")
+	case f.hasDefault:
+		n := &yaml.Node{Kind: yaml.ScalarNode, Value: f.def, Line: line(at), Column: col(at)}
+		if err := yaml.Unmarshal([]byte(f.def), &yaml.Node{}); err == nil {
+			n.Tag = n.ShortTag()
+		}
+		if f.kind.form == formString {
+			n.Tag = "!!str"
+		}
+		d.value(f, f.kind, n, dst)
+	case f.kind.form == formStruct && !f.kind.ptr:
+		d.structure(f.kind.shape, at, nil, dst) // its own defaults
+	}
+}
+
+func line(n *yaml.Node) int {
+	if n == nil {
+		return 0
+	}
+	return n.Line
+}
+
+func col(n *yaml.Node) int {
+	if n == nil {
+		return 0
+	}
+	return n.Column
+}
+
+// value decodes one value: into dst now, or as what is bound per call.
+func (d *decoding) value(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch k.form {
+	case formCustom:
+		target := dst
+		if k.ptr {
+			dst.Set(reflect.New(k.typ.Elem()))
+			target = dst.Elem()
+		}
+		target.Addr().Interface().(Decoder).DecodeField(d.Context, n)
+		return nil
+	case formCondition:
+		dst.Set(reflect.ValueOf(Condition(d.Context, n)))
+		return nil
+	case formBare:
+		dst.Set(reflect.ValueOf(bare(d.Context, n)))
+		return nil
+	case formAny:
+		return d.any(n, dst)
+	case formStruct:
+		return d.nested(k, n, dst)
+	}
+	if n.Kind == yaml.ScalarNode && expression.HasTemplate(n.Value) {
+		return d.template(f, k, n)
+	}
+	switch k.form {
+	case formList:
+		return d.list(f, k, n, dst)
+	case formMap:
+		return d.entries(f, k, n, dst)
+	}
+	d.scalar(f, k, n, dst)
+	return nil
+}
+
+func (d *decoding) nested(k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
+	target := dst
+	if k.ptr {
+		target = reflect.New(k.typ.Elem()).Elem()
+	}
+	setters := d.structure(k.shape, n, mapping(d.Context, k.shape, n), target)
+	if k.ptr {
+		dst.Set(target.Addr())
+	}
+	if len(setters) == 0 {
+		return nil
+	}
+	base := reflect.New(target.Type()).Elem()
+	base.Set(target)
+	return func(f *expression.Frame, dst reflect.Value) error {
+		if k.ptr {
+			fresh := reflect.New(k.typ.Elem())
+			fresh.Elem().Set(base)
+			dst.Set(fresh)
+			return apply(setters, f, fresh.Elem())
+		}
+		return apply(setters, f, dst)
+	}
+}
+
+// template compiles a scalar with ${{ }} in it.
+func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node) binder {
+	if d.load && d.LoadFrame == nil {
+		d.Report(CodeTemplate, diag.Error, n, "no ${{ }} here: this value must be known before anything runs",
+			"It could not be checked, or prepared.", "write the value itself")
+		return nil
+	}
+	t, err := expression.CompileTemplate(n.Value, d.Symbols)
+	if err != nil {
+		d.ReportExpression(n, 0, err)
+		return nil
+	}
+	d.paths = append(d.paths, t.Paths()...)
+	return func(fr *expression.Frame, dst reflect.Value) error {
+		v, err := t.Eval(fr)
+		if err != nil {
+			return err
+		}
+		return assign(f, k, v, dst)
+	}
+}
+
+func (d *decoding) any(n *yaml.Node, dst reflect.Value) binder {
+	var j JSON
+	j.DecodeField(d.Context, n)
+	if j.IsZero() {
+		return nil
+	}
+	if v, ok := j.Constant(); ok {
+		if v != nil {
+			dst.Set(reflect.ValueOf(v))
+		}
+		return nil
+	}
+	d.paths = append(d.paths, j.Paths()...)
+	return func(f *expression.Frame, dst reflect.Value) error {
+		v, err := j.Eval(f)
+		if err == nil && v != nil {
+			dst.Set(reflect.ValueOf(v))
+		}
+		return err
+	}
+}
+
+func (d *decoding) list(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
+	if n.Kind != yaml.SequenceNode {
+		d.Report(CodeWrongType, diag.Error, n, "a list is needed here, not "+describe(n), "It cannot be used.", "write [ … ], or one line with `- ` for each")
+		return nil
+	}
+	base := reflect.MakeSlice(k.typ, len(n.Content), len(n.Content))
+	binders := make([]binder, len(n.Content))
+	some := false
+	for i, e := range n.Content {
+		binders[i] = d.value(f, k.elem, e, base.Index(i))
+		some = some || binders[i] != nil
+	}
+	dst.Set(base)
+	if !some {
+		return nil
+	}
+	return func(fr *expression.Frame, dst reflect.Value) error {
+		list := reflect.MakeSlice(k.typ, base.Len(), base.Len())
+		reflect.Copy(list, base)
+		for i, b := range binders {
+			if b == nil {
+				continue
+			}
+			if err := b(fr, list.Index(i)); err != nil {
+				return placed(fmt.Sprint(i), err)
+			}
+		}
+		dst.Set(list)
+		return nil
+	}
+}
+
+func (d *decoding) entries(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
+	if n.Kind != yaml.MappingNode {
+		d.Report(CodeWrongType, diag.Error, n, "keys and values are needed here, not "+describe(n), "It cannot be used.", "write one line `key: value` for each")
+		return nil
+	}
+	base := reflect.MakeMap(k.typ)
+	type entry struct {
+		key  reflect.Value
+		bind binder
+	}
+	var dynamic []entry
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := reflect.ValueOf(n.Content[i].Value).Convert(k.typ.Key())
+		v := reflect.New(k.typ.Elem()).Elem()
+		if b := d.value(f, k.elem, n.Content[i+1], v); b != nil {
+			dynamic = append(dynamic, entry{key, b})
+			continue
+		}
+		base.SetMapIndex(key, v)
+	}
+	dst.Set(base)
+	if len(dynamic) == 0 {
+		return nil
+	}
+	return func(fr *expression.Frame, dst reflect.Value) error {
+		m := reflect.MakeMapWithSize(k.typ, base.Len()+len(dynamic))
+		for it := base.MapRange(); it.Next(); {
+			m.SetMapIndex(it.Key(), it.Value())
+		}
+		for _, e := range dynamic {
+			v := reflect.New(k.typ.Elem()).Elem()
+			if err := e.bind(fr, v); err != nil {
+				return placed(e.key.String(), err)
+			}
+			m.SetMapIndex(e.key, v)
+		}
+		dst.Set(m)
+		return nil
+	}
+}
+
+// checkEnum compares with the allowed words.
+func (f *spec) checkEnum(s string) bool { return len(f.enum) == 0 || slices.Contains(f.enum, s) }
+
+// assign converts a value of an expression; a number where a number is asked, no
+// guessing.
+func assign(f *spec, k *kindSpec, v any, dst reflect.Value) error {
+	if v == nil {
+		if f.required {
+			return wrongValue("is null, and required")
+		}
+		dst.SetZero()
+		return nil
+	}
+	switch k.form {
+	case formString, formName:
+		s, err := value.Text(v)
+		if err != nil {
+			return wrongValue("is %s, not a text", value.Describe(v))
+		}
+		if !f.checkEnum(s) {
+			return wrongValue("is not one of %s", strings.Join(f.enum, ", "))
+		}
+		dst.SetString(s)
+	case formSecret:
+		s, err := value.Text(v)
+		if err != nil {
+			return wrongValue("is %s, not a text", value.Describe(v))
+		}
+		dst.Set(reflect.ValueOf(pipelined.NewSecret(s)))
+	case formBool:
+		b, ok := value.Scalar(v).(bool)
+		if !ok {
+			return wrongValue("is %s, not true or false", value.Describe(v))
+		}
+		dst.SetBool(b)
+	case formInt, formSize:
+		n, ok := value.Int(v)
+		if s, isText := value.Scalar(v).(string); isText && k.form == formSize {
+			size, err := ParseSize(s)
+			n, ok = int64(size), err == nil
+		}
+		if !ok {
+			return wrongValue("is %s, not a whole number", value.Describe(v))
+		}
+		if why := f.outOfRange(float64(n)); why != "" {
+			return wrongValue("%s", why)
+		}
+		dst.SetInt(n)
+	default:
+		return assignOther(f, k, v, dst)
+	}
+	return nil
+}
+
+func assignOther(f *spec, k *kindSpec, v any, dst reflect.Value) error {
+	switch k.form {
+	case formFloat:
+		n, ok := number(v)
+		if !ok {
+			return wrongValue("is %s, not a number", value.Describe(v))
+		}
+		if why := f.outOfRange(n); why != "" {
+			return wrongValue("%s", why)
+		}
+		dst.SetFloat(n)
+	case formDuration:
+		t, err := durationOf(v)
+		if err != nil {
+			return wrongValue("is %s, not a duration such as 5s", value.Describe(v))
+		}
+		dst.SetInt(int64(t))
+	case formList:
+		list, err := value.Elements(v)
+		if err != nil || value.Describe(v) != "a list" {
+			return wrongValue("is %s, not a list", value.Describe(v))
+		}
+		out := reflect.MakeSlice(k.typ, len(list), len(list))
+		for i, e := range list {
+			if err := assignElement(f, k.elem, e, out.Index(i)); err != nil {
+				return placed(fmt.Sprint(i), err)
+			}
+		}
+		dst.Set(out)
+	case formMap:
+		m, ok := value.Open(v).(map[string]any)
+		if !ok {
+			return wrongValue("is %s, not an object", value.Describe(v))
+		}
+		out := reflect.MakeMapWithSize(k.typ, len(m))
+		for name, e := range m {
+			cell := reflect.New(k.typ.Elem()).Elem()
+			if err := assignElement(f, k.elem, e, cell); err != nil {
+				return placed(name, err)
+			}
+			out.SetMapIndex(reflect.ValueOf(name).Convert(k.typ.Key()), cell)
+		}
+		dst.Set(out)
+	default:
+		return wrongValue("cannot be given by an expression")
+	}
+	return nil
+}
+
+func assignElement(f *spec, k *kindSpec, v any, dst reflect.Value) error {
+	if k.form == formAny {
+		if v != nil {
+			dst.Set(reflect.ValueOf(v))
+		}
+		return nil
+	}
+	return assign(&spec{key: f.key}, k, v, dst)
+}

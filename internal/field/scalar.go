@@ -1,0 +1,276 @@
+package field
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined"
+	"pipelined/internal/diag"
+	"pipelined/internal/value"
+)
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// scalar decodes a literal.
+func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) {
+	if n.Kind != yaml.ScalarNode {
+		d.wrong(k, n)
+		return
+	}
+	switch k.form {
+	case formString:
+		d.text(f, n, dst)
+	case formName:
+		if checkName(d.Context, n) {
+			dst.SetString(n.Value)
+		}
+	case formSecret:
+		dst.Set(reflect.ValueOf(pipelined.NewSecret(n.Value)))
+	case formBool:
+		switch n.Value {
+		case "true", "false":
+			dst.SetBool(n.Value == "true")
+		case "yes", "no", "on", "off", "Yes", "No", "On", "Off":
+			d.Report(CodeBooleanWord, diag.Error, n, n.Value+" is a word here, not true or false", "It would be a text.", "write true or false")
+		default:
+			d.wrong(k, n)
+		}
+	case formInt:
+		i, err := strconv.ParseInt(n.Value, 10, 64)
+		if err != nil || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 || octal(n.Value) {
+			d.wrong(k, n)
+			return
+		}
+		if d.inRange(f, n, float64(i)) {
+			dst.SetInt(i)
+		}
+	case formFloat:
+		x, err := strconv.ParseFloat(n.Value, 64)
+		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+			d.wrong(k, n)
+			return
+		}
+		if d.inRange(f, n, x) {
+			dst.SetFloat(x)
+		}
+	case formDuration:
+		t, err := ParseDuration(n.Value)
+		if err != nil {
+			d.Report(CodeWrongType, diag.Error, n, "this is not a duration", "It cannot be used.", "write 250ms, 5s, 15m, 24h or 30d")
+			return
+		}
+		dst.SetInt(int64(t))
+	case formSize:
+		size, err := ParseSize(n.Value)
+		if err != nil {
+			d.Report(CodeWrongType, diag.Error, n, "this is not a size", "It cannot be used.", "write 500B, 64KB, 10MB or 1GB")
+			return
+		}
+		dst.SetInt(int64(size))
+	}
+}
+
+func octal(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return len(s) > 1 && s[0] == '0'
+}
+
+func (d *decoding) wrong(k *kindSpec, n *yaml.Node) {
+	d.Report(CodeWrongType, diag.Error, n, fmt.Sprintf("%s is needed here, not %s", article(k.name()), describe(n)),
+		"It cannot be used.", "write "+article(k.name()))
+}
+
+func article(s string) string {
+	if strings.HasPrefix(s, "true") || strings.HasPrefix(s, "any") {
+		return s
+	}
+	if strings.ContainsAny(s[:1], "aeiou") {
+		return "an " + s
+	}
+	return "a " + s
+}
+
+// text decodes a literal text. What YAML reads as something else and would change
+// on the way is named.
+func (d *decoding) text(f *spec, n *yaml.Node, dst reflect.Value) {
+	if why := changed(n); why != "" {
+		d.Report(CodeChanged, diag.Error, n, fmt.Sprintf("YAML reads %s as %s", n.Value, why), "The text would not be what stands here.",
+			fmt.Sprintf("quote it: %q", n.Value))
+		return
+	}
+	if !f.checkEnum(n.Value) {
+		fix := "it is one of: " + strings.Join(f.enum, ", ")
+		if near := diag.Suggest(n.Value, f.enum); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		d.Report(CodeEnum, diag.Error, n, fmt.Sprintf("%s cannot be %s", f.key, n.Value), "It cannot be used.", fix)
+		return
+	}
+	dst.SetString(n.Value)
+}
+
+// changed says as what YAML reads a plain scalar that looks like a text but is
+// none; empty where the text is safe.
+func changed(n *yaml.Node) string {
+	if n.Style != 0 || n.Line == 0 {
+		return ""
+	}
+	switch n.ShortTag() {
+	case "!!float":
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && strconv.FormatFloat(f, 'f', -1, 64) != n.Value {
+			return "the number " + strconv.FormatFloat(f, 'f', -1, 64)
+		}
+	case "!!int":
+		if i, err := strconv.ParseInt(n.Value, 0, 64); err == nil && strconv.FormatInt(i, 10) != n.Value {
+			return fmt.Sprintf("the number %d", i)
+		}
+	case "!!timestamp":
+		return "a date"
+	}
+	return ""
+}
+
+func checkName(c *Context, n *yaml.Node) bool {
+	if n.Kind == yaml.ScalarNode && namePattern.MatchString(n.Value) {
+		return true
+	}
+	c.Report(CodeName, diag.Error, n, fmt.Sprintf("%q is not a name", n.Value), "Expressions could not use it: a hyphen would be a minus.",
+		"use lower case letters, digits and _, beginning with a letter: "+suggestName(n.Value))
+	return false
+}
+
+func suggestName(s string) string {
+	s = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(s), "_")
+	if s = strings.Trim(s, "_0123456789"); s == "" {
+		return "my_name"
+	}
+	return s
+}
+
+// DecodeField checks a name.
+func (m *Name) DecodeField(c *Context, n *yaml.Node) {
+	if checkName(c, n) {
+		*m = Name(n.Value)
+	}
+}
+
+func (d *decoding) inRange(f *spec, n *yaml.Node, x float64) bool {
+	if why := f.outOfRange(x); why != "" {
+		d.Report(CodeRange, diag.Error, n, fmt.Sprintf("%s %s", f.key, why), "It cannot be used.", "choose another number")
+		return false
+	}
+	return true
+}
+
+func (f *spec) outOfRange(x float64) string {
+	switch {
+	case f.min != nil && x < *f.min:
+		return fmt.Sprintf("must be at least %v", *f.min)
+	case f.max != nil && x > *f.max:
+		return fmt.Sprintf("must be at most %v", *f.max)
+	}
+	return ""
+}
+
+var durationPattern = regexp.MustCompile(`^(\d+(?:\.\d+)?(ms|us|s|m|h|d))+$`)
+
+// ParseDuration reads 250ms, 5s, 15m, 24h, 30d, and sums such as 1h30m.
+func ParseDuration(s string) (time.Duration, error) {
+	s = strings.TrimSpace(s)
+	if !durationPattern.MatchString(s) {
+		return 0, fmt.Errorf("%q is not a duration: write 250ms, 5s, 15m, 24h or 30d", s)
+	}
+	if before, after, ok := strings.Cut(s, "d"); ok {
+		days, err := strconv.ParseFloat(before, 64)
+		if err != nil || days > 36500 {
+			return 0, fmt.Errorf("%q is not a duration: days come first, and not more than 36500", s)
+		}
+		rest := time.Duration(0)
+		if after != "" {
+			if rest, err = time.ParseDuration(after); err != nil {
+				return 0, fmt.Errorf("%q is not a duration", s)
+			}
+		}
+		return time.Duration(days*24*float64(time.Hour)) + rest, nil
+	}
+	t, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration", s)
+	}
+	return t, nil
+}
+
+func durationOf(v any) (time.Duration, error) {
+	switch t := value.Scalar(v).(type) {
+	case time.Duration:
+		return t, nil
+	case string:
+		return ParseDuration(t)
+	}
+	return 0, fmt.Errorf("not a duration")
+}
+
+var sizePattern = regexp.MustCompile(`^(\d+)\s*(B|KB|MB|GB)?$`)
+
+// ParseSize reads 500B, 64KB, 10MB, 1GB; 1KB is 1024 bytes.
+func ParseSize(s string) (Size, error) {
+	m := sizePattern.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, fmt.Errorf("%q is not a size: write 500B, 64KB, 10MB or 1GB", s)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]uint{"": 0, "B": 0, "KB": 10, "MB": 20, "GB": 30}[m[2]]
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%q is too large", s)
+	}
+	return Size(n << shift), nil
+}
+
+func number(v any) (float64, bool) {
+	switch t := value.Scalar(v).(type) {
+	case int:
+		return float64(t), true
+	case float64:
+		return t, true
+	}
+	return 0, false
+}
+
+// CheckScalar reports what is legal YAML and surely a mistake, whatever the value
+// is for.
+func CheckScalar(c *Context, n *yaml.Node) {
+	if n.Style&yaml.TaggedStyle != 0 && strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		c.Report(CodeTag, diag.Error, n, fmt.Sprintf("YAML read %s as a tag, and what is left is %q", n.Tag, n.Value),
+			"The condition would be empty.", "write `not "+strings.TrimPrefix(n.Tag, "!")+"`, or quote it")
+		return
+	}
+	if n.Style != 0 || !strings.Contains(n.Value, "${{") && n.LineComment == "" {
+		return
+	}
+	if opens := strings.Count(n.Value, "${{"); opens > strings.Count(n.Value, "}}") {
+		c.Report(CodeComment, diag.Error, n, "this expression has no }}: YAML took what follows ` #` for a comment",
+			"Half of the expression is missing.", "quote the whole value")
+		return
+	}
+	if n.LineComment != "" && unbalanced(n.Value) {
+		c.Report(CodeComment, diag.Error, n, "YAML took what follows ` #` for a comment, and the expression is cut",
+			"Half of the expression is missing.", "quote the whole value")
+	}
+}
+
+// unbalanced reports whether a text opens a bracket it does not close.
+func unbalanced(s string) bool {
+	for _, pair := range []string{"()", "[]", "{}"} {
+		if strings.Count(s, pair[:1]) > strings.Count(s, pair[1:]) {
+			return true
+		}
+	}
+	return false
+}

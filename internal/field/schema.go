@@ -1,0 +1,67 @@
+package field
+
+// JSONSchema describes the struct for editors: Draft-07, closed objects, no
+// alternatives. A value that may be given by ${{ }} allows a text of that form
+// beside its own type.
+func (s *Shape) JSONSchema() map[string]any {
+	properties := map[string]any{}
+	var required []string
+	for _, f := range s.fields {
+		p := f.kind.schema()
+		p["description"] = f.doc
+		if len(f.enum) > 0 {
+			p["enum"] = f.enum
+		}
+		if f.hasDefault {
+			p["default"] = f.def
+		}
+		if f.min != nil {
+			p["minimum"] = *f.min
+		}
+		if f.max != nil {
+			p["maximum"] = *f.max
+		}
+		properties[f.key] = p
+		if f.required {
+			required = append(required, f.key)
+		}
+	}
+	out := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		out["required"] = required
+	}
+	return out
+}
+
+const templatePattern = `^\$\{\{`
+
+func (k *kindSpec) schema() map[string]any {
+	templated := func(typ string) map[string]any {
+		return map[string]any{"type": []string{typ, "string"}, "pattern": templatePattern}
+	}
+	switch k.form {
+	case formBool:
+		return templated("boolean")
+	case formInt:
+		return templated("integer")
+	case formFloat:
+		return templated("number")
+	case formDuration:
+		return map[string]any{"type": "string", "pattern": `^(\d+(\.\d+)?(ms|us|s|m|h|d))+$|` + templatePattern}
+	case formSize:
+		return map[string]any{"type": []string{"integer", "string"}, "pattern": `^\d+ *(B|KB|MB|GB)?$|` + templatePattern}
+	case formName:
+		return map[string]any{"type": "string", "pattern": namePattern.String()}
+	case formList:
+		return map[string]any{"type": []string{"array", "string"}, "items": k.elem.schema(), "pattern": templatePattern}
+	case formMap:
+		return map[string]any{"type": []string{"object", "string"}, "additionalProperties": k.elem.schema(), "pattern": templatePattern}
+	case formStruct:
+		return k.shape.JSONSchema()
+	case formCondition, formBare:
+		return map[string]any{"type": []string{"string", "boolean", "number"}}
+	case formAny, formCustom:
+		return map[string]any{}
+	}
+	return map[string]any{"type": []string{"string", "number", "boolean"}}
+}

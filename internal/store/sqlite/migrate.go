@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+
+	"pipelined/internal/store"
+)
+
+// migrations bring a store from one version to the next; forward only. The
+// version is the number of those that ran.
+var migrations = []string{`
+create table events (
+  seq integer primary key, id text not null, type text not null, source text not null, time integer not null,
+  key text not null, attempt integer not null, headers text, data text not null);
+create index events_id on events (id);
+create table dedupe (type text not null, id text not null, expires integer not null, primary key (type, id)) without rowid;
+create index dedupe_expires on dedupe (expires);
+create table subscriptions (name text primary key, floor integer not null, done text not null) without rowid;
+create table deferred (
+  id integer primary key autoincrement, subscription text not null, order_key text not null, due integer not null,
+  attempt integer not null, problem text not null,
+  seq integer not null, event_id text not null, type text not null, source text not null, time integer not null,
+  key text not null, event_attempt integer not null, headers text, data text not null);
+create index deferred_due on deferred (subscription, due);
+create table delayed (
+  n integer primary key autoincrement, due integer not null, dedupe text not null,
+  id text not null, type text not null, source text not null, key text not null, attempt integer not null, headers text, data text not null);
+create index delayed_due on delayed (due);
+create table documents (
+  collection text not null, id text not null, version integer not null, created integer not null, updated integer not null,
+  expires integer not null, body text not null);
+create unique index documents_id on documents (collection, id);
+create index documents_expires on documents (expires) where expires > 0;
+create table document_history (collection text not null, id text not null, version integer not null, updated integer not null,
+  body text, primary key (collection, id, version)) without rowid;
+create table ticks (pipeline text not null, scheduled integer not null, primary key (pipeline, scheduled)) without rowid;
+create table executions (id text not null, pipeline text not null, status text not null, started integer not null, record text not null);
+create unique index executions_id on executions (id);
+create index executions_started on executions (started);
+create index executions_pipeline on executions (pipeline, started);
+create table meta (key text primary key, value text not null) without rowid;
+`}
+
+// migrate brings the file to the newest version, each step in a transaction of
+// its own.
+func migrate(ctx context.Context, c *sql.Conn, path string) error {
+	var version int
+	if err := c.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("%s has version %d, this program knows %d: %w", path, version, len(migrations), store.ErrNewer)
+	}
+	if version == 0 {
+		var tables int
+		if err := c.QueryRowContext(ctx, "select count(*) from sqlite_master").Scan(&tables); err != nil {
+			return err
+		}
+		if tables > 0 {
+			return fmt.Errorf("%s is a database of another program; set store.path to another file", path)
+		}
+	}
+	for ; version < len(migrations); version++ {
+		text := fmt.Sprintf("begin immediate; %s pragma user_version = %d; commit;", migrations[version], version+1)
+		if _, err := c.ExecContext(ctx, text); err != nil {
+			return fmt.Errorf("migrate to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+// SQLite's primary result codes.
+const (
+	codeCorrupt    = 11
+	codeConstraint = 19
+	codeNotADB     = 26
+)
+
+func code(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+func isCorrupt(err error) bool { c := code(err); return c == codeCorrupt || c == codeNotADB }
+
+func isConstraint(err error) bool { return code(err) == codeConstraint }

@@ -1,0 +1,196 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"pipelined/internal/store"
+)
+
+// subscription is how far one subscription is: a floor and ranges above it that
+// are done, sorted, not touching.
+type subscription struct {
+	name  string
+	floor int64
+	done  []span
+	dirty bool
+}
+
+type span struct{ from, to int64 }
+
+// add joins a range to what is done.
+func (s *subscription) add(from, to int64) {
+	from = max(from, s.floor+1)
+	if to < from {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(s.done, from, func(e span, f int64) int { return cmp.Compare(e.to+1, f) })
+	j := i
+	for j < len(s.done) && s.done[j].from <= to+1 {
+		from, to = min(from, s.done[j].from), max(to, s.done[j].to)
+		j++
+	}
+	done := make([]span, 0, len(s.done)-(j-i)+1)
+	done = append(append(append(done, s.done[:i]...), span{from, to}), s.done[j:]...)
+	if done[0].from == s.floor+1 {
+		s.floor, done = done[0].to, done[1:]
+	}
+	s.done = done
+}
+
+// ack notes an acknowledgement; the row is written once at the end of the group.
+func (w *writer) ack(a store.Ack) {
+	s := w.touch(a.Subscription)
+	s.add(a.From, a.To)
+}
+
+// touch returns a subscription to be changed, remembering what it was.
+func (w *writer) touch(name string) *subscription {
+	s := w.subs[name]
+	if s == nil {
+		if _, known := w.before[name]; !known {
+			w.before[name] = subscription{} // was not there
+		}
+		s = &subscription{name: name}
+		w.subs[name] = s
+	} else if _, known := w.before[name]; !known {
+		w.before[name] = *s // ranges are replaced, never changed in place
+	}
+	s.dirty = true
+	return s
+}
+
+func (w *writer) saveSubscriptions(ctx context.Context) error {
+	for name := range w.before {
+		s := w.subs[name]
+		if s == nil || !s.dirty {
+			continue
+		}
+		text, err := encodeSpans(s.done)
+		if err != nil {
+			return err
+		}
+		if _, err := w.st.saveSub.ExecContext(ctx, s.name, s.floor, text); err != nil {
+			return err
+		}
+		s.dirty = false
+	}
+	return nil
+}
+
+func encodeSpans(list []span) (string, error) {
+	if len(list) == 0 {
+		return "", nil
+	}
+	flat := make([]int64, 0, 2*len(list))
+	for _, e := range list {
+		flat = append(flat, e.from, e.to)
+	}
+	text, err := json.Marshal(flat)
+	return string(text), err
+}
+
+func decodeSpans(text string) ([]span, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var flat []int64
+	if err := json.Unmarshal([]byte(text), &flat); err != nil || len(flat)%2 != 0 {
+		return nil, fmt.Errorf("the ranges of a subscription cannot be read: %q", text)
+	}
+	var out []span
+	for i := 0; i < len(flat); i += 2 {
+		out = append(out, span{flat[i], flat[i+1]})
+	}
+	return out, nil
+}
+
+func (w *writer) loadSubscriptions(ctx context.Context) error {
+	rows, err := w.conn.QueryContext(ctx, "select name, floor, done from subscriptions")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		s := &subscription{}
+		var text string
+		if err := rows.Scan(&s.name, &s.floor, &text); err != nil {
+			return err
+		}
+		if s.done, err = decodeSpans(text); err != nil {
+			return err
+		}
+		w.subs[s.name] = s
+	}
+	return rows.Err()
+}
+
+func (s *subscription) public() store.Subscription {
+	out := store.Subscription{Name: s.name, Floor: s.floor}
+	for _, e := range s.done {
+		out.Done = append(out.Done, store.Ack{Subscription: s.name, From: e.from, To: e.to})
+	}
+	return out
+}
+
+// Subscribe returns where a subscription stands, creating it if need be.
+func (s *Store) Subscribe(_ context.Context, name string, from int64) (out store.Subscription, err error) {
+	err = s.do(func(_ context.Context, w *writer) error {
+		if w.subs[name] == nil {
+			sub := w.touch(name)
+			if sub.floor = from; from < 0 {
+				sub.floor = w.nextSeq - 1
+			}
+		}
+		out = w.subs[name].public()
+		return nil
+	})
+	return out, err
+}
+
+// Subscriptions lists all, by name.
+func (s *Store) Subscriptions(context.Context) (out []store.Subscription, err error) {
+	err = s.do(func(_ context.Context, w *writer) error {
+		out = nil
+		for _, sub := range w.subs {
+			out = append(out, sub.public())
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b store.Subscription) int { return cmp.Compare(a.Name, b.Name) })
+	return out, err
+}
+
+// Unsubscribe forgets a subscription and what waits for it.
+func (s *Store) Unsubscribe(_ context.Context, name string) error {
+	return s.do(func(ctx context.Context, w *writer) error {
+		if w.subs[name] == nil {
+			return nil
+		}
+		w.touch(name)
+		delete(w.subs, name)
+		for _, text := range []string{"delete from subscriptions where name = ?", "delete from deferred where subscription = ?"} {
+			if _, err := w.conn.ExecContext(ctx, text, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Meta returns a text of the small table.
+func (s *Store) Meta(ctx context.Context, key string) (string, error) {
+	var v string
+	err := s.read.QueryRowContext(ctx, "select value from meta where key = ?", key).Scan(&v)
+	if err == sql.ErrNoRows {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", key, err)
+	}
+	return v, nil
+}

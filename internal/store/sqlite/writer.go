@@ -1,0 +1,300 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"pipelined/internal/store"
+)
+
+const (
+	// queueLimit is how many batches may wait for the writer.
+	queueLimit = 8192
+	// groupLimit bounds the batches of one transaction.
+	groupLimit = 1024
+	// groupEvents bounds the events of one transaction, so that a flood of large
+	// batches does not make everyone wait.
+	groupEvents = 8192
+)
+
+// request is a batch on its way.
+type request struct {
+	batch  *store.Batch
+	done   func(store.Result, error)
+	result store.Result
+	err    error
+	// apply, for the store's own changes, is called instead of applying a batch.
+	apply func(ctx context.Context, w *writer) error
+}
+
+// writer owns the writing connection.
+type writer struct {
+	s     *Store
+	conn  *sql.Conn
+	queue chan *request
+	gone  chan struct{} // closed when run has ended
+
+	mu     sync.RWMutex // guards closing queue against senders
+	closed bool
+
+	st        statements
+	nextSeq   int64
+	nextDefer int64
+	subs      map[string]*subscription
+	before    map[string]subscription // of those changed in this group
+	firstSeq  int64                   // nextSeq when the group began
+	firstDef  int64
+}
+
+func newWriter(ctx context.Context, s *Store) (*writer, error) {
+	w := &writer{s: s, conn: s.conn, queue: make(chan *request, queueLimit), gone: make(chan struct{}),
+		subs: map[string]*subscription{}, before: map[string]subscription{}}
+	var last, trimmed, deferred sql.NullInt64
+	err := errors.Join(
+		w.conn.QueryRowContext(ctx, "select max(seq) from events").Scan(&last),
+		w.conn.QueryRowContext(ctx, "select max(cast(value as integer)) from meta where key = ?", trimmedKey).Scan(&trimmed),
+		w.conn.QueryRowContext(ctx, "select seq from sqlite_sequence where name = 'deferred' union all select 0 order by 1 desc limit 1").Scan(&deferred))
+	if err != nil {
+		return nil, err
+	}
+	w.nextSeq = max(last.Int64, trimmed.Int64) + 1
+	w.nextDefer = deferred.Int64 + 1
+	if err := w.loadSubscriptions(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.st.prepare(ctx, w.conn)
+}
+
+// trimmedKey remembers the last number that was ever given out to a trimmed event.
+const trimmedKey = "sys/trimmed"
+
+// Submit queues b for the next group commit.
+func (s *Store) Submit(b *store.Batch, done func(store.Result, error)) {
+	s.writer.send(&request{batch: b, done: done})
+}
+
+// Commit submits b and waits.
+func (s *Store) Commit(_ context.Context, b *store.Batch) (store.Result, error) {
+	type answer struct {
+		r   store.Result
+		err error
+	}
+	ch := make(chan answer, 1)
+	s.Submit(b, func(r store.Result, err error) { ch <- answer{r, err} })
+	a := <-ch
+	return a.r, a.err
+}
+
+// do has the writer make a change of the store's own, in the next group.
+func (s *Store) do(apply func(ctx context.Context, w *writer) error) error {
+	ch := make(chan error, 1)
+	s.writer.send(&request{batch: &store.Batch{}, apply: apply, done: func(_ store.Result, err error) { ch <- err }})
+	return <-ch
+}
+
+func (w *writer) send(r *request) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		r.done(store.Result{}, store.ErrClosed)
+		return
+	}
+	w.queue <- r
+}
+
+// stop commits what is queued and ends.
+func (w *writer) stop() {
+	w.mu.Lock()
+	w.closed = true
+	close(w.queue)
+	w.mu.Unlock()
+	<-w.gone
+}
+
+func (w *writer) run() {
+	defer close(w.gone)
+	group := make([]*request, 0, groupLimit)
+	for r := range w.queue {
+		group = append(group[:0], r)
+		events := len(r.batch.Events)
+	more:
+		for len(group) < groupLimit && events < groupEvents {
+			select {
+			case r, ok := <-w.queue:
+				if !ok {
+					break more
+				}
+				group = append(group, r)
+				events += len(r.batch.Events)
+			default:
+				break more
+			}
+		}
+		w.commit(group)
+		for _, r := range group {
+			r.done(r.result, r.err)
+		}
+		clear(group)
+	}
+}
+
+// commit applies a group in one transaction. If the medium fails, nothing of the
+// group happened and every batch of it is told so.
+func (w *writer) commit(group []*request) {
+	ctx := context.Background()
+	w.firstSeq, w.firstDef = w.nextSeq, w.nextDefer
+	clear(w.before)
+	if err := w.transaction(ctx, group); err != nil {
+		w.restore()
+		_, _ = w.conn.ExecContext(ctx, "rollback") // there may be nothing left to roll back
+		w.s.cfg.Logger.Error("the store cannot commit", "path", w.s.path, "batches", len(group), "err", err)
+		for _, r := range group {
+			r.result, r.err = store.Result{}, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		}
+	}
+}
+
+func (w *writer) transaction(ctx context.Context, group []*request) error {
+	if _, err := w.st.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	for _, r := range group {
+		if err := w.request(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := w.saveSubscriptions(ctx); err != nil {
+		return err
+	}
+	_, err := w.st.commit.ExecContext(ctx)
+	return err
+}
+
+// restore puts the writer's memory back to what it was before the group.
+func (w *writer) restore() {
+	w.nextSeq, w.nextDefer = w.firstSeq, w.firstDef
+	for name, s := range w.before {
+		if s.name == "" {
+			delete(w.subs, name)
+			continue
+		}
+		copied := s
+		w.subs[name] = &copied
+	}
+}
+
+// refused is a batch whose conditions do not hold. It concerns that batch alone.
+type refused struct{ err error }
+
+func (r refused) Error() string { return r.err.Error() }
+
+// request applies one batch. What can be refused comes first and is undone by a
+// savepoint; the error it returns is the medium's.
+func (w *writer) request(ctx context.Context, r *request) error {
+	b := r.batch
+	conditional := r.apply != nil || len(b.Documents) > 0 || len(b.Ticks) > 0 || len(b.Release) > 0
+	if conditional {
+		if _, err := w.st.savepoint.ExecContext(ctx); err != nil {
+			return err
+		}
+	}
+	err := w.conditions(ctx, r)
+	var no refused
+	switch {
+	case errors.As(err, &no):
+		r.result, r.err = store.Result{}, no.err
+		if _, err := w.st.rollbackTo.ExecContext(ctx); err != nil {
+			return err
+		}
+		_, err := w.st.release.ExecContext(ctx)
+		return err
+	case err != nil:
+		return err
+	}
+	if conditional {
+		if _, err := w.st.release.ExecContext(ctx); err != nil {
+			return err
+		}
+	}
+	return w.effects(ctx, r)
+}
+
+// conditions applies what may be refused.
+func (w *writer) conditions(ctx context.Context, r *request) error {
+	if r.apply != nil {
+		return r.apply(ctx, w)
+	}
+	for _, t := range r.batch.Ticks {
+		if _, err := w.st.tick.ExecContext(ctx, t.Pipeline, micros(t.Scheduled)); err != nil {
+			if isConstraint(err) {
+				return refused{fmt.Errorf("tick %s of %s: %w", t.Scheduled, t.Pipeline, store.ErrClaimed)}
+			}
+			return err
+		}
+	}
+	for _, id := range r.batch.Release {
+		res, err := w.st.releaseDeferred.ExecContext(ctx, id)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return refused{fmt.Errorf("deferred delivery %d is gone: %w", id, store.ErrConflict)}
+		}
+	}
+	for i := range r.batch.Documents {
+		version, err := w.document(ctx, &r.batch.Documents[i])
+		if err != nil {
+			return err
+		}
+		r.result.Versions = append(r.result.Versions, version)
+	}
+	return nil
+}
+
+// effects applies what cannot be refused.
+func (w *writer) effects(ctx context.Context, r *request) error {
+	b := r.batch
+	var err error
+	if r.result.Seqs, err = w.appendEvents(ctx, b.Events); err != nil {
+		return err
+	}
+	for i := range b.Delayed {
+		if err := w.delay(ctx, &b.Delayed[i]); err != nil {
+			return err
+		}
+	}
+	for i := range b.Defer {
+		id, err := w.deferDelivery(ctx, &b.Defer[i])
+		if err != nil {
+			return err
+		}
+		r.result.DeferredIDs = append(r.result.DeferredIDs, id)
+	}
+	for i := range b.Executions {
+		if err := w.execution(ctx, &b.Executions[i]); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.Meta {
+		if err := w.meta(ctx, m); err != nil {
+			return err
+		}
+	}
+	for _, a := range b.Acks {
+		w.ack(a)
+	}
+	return nil
+}
+
+func (w *writer) meta(ctx context.Context, m store.Meta) error {
+	var err error
+	if m.Value == "" {
+		_, err = w.conn.ExecContext(ctx, "delete from meta where key = ?", m.Key)
+	} else {
+		_, err = w.conn.ExecContext(ctx, "insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value", m.Key, m.Value)
+	}
+	return err
+}
