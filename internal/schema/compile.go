@@ -144,6 +144,7 @@ func (l *loader) explain(name string, err error) error {
 		pointer  *jsonschema.JSONPointerNotFoundError
 		anchor   *jsonschema.AnchorNotFoundError
 		regex    *jsonschema.InvalidRegexError
+		twice    *jsonschema.DuplicateAnchorError
 		instance *jsonschema.ValidationError
 	)
 	switch {
@@ -164,6 +165,10 @@ func (l *loader) explain(name string, err error) error {
 		file, _ := filePath(beforeHash(regex.URL))
 		_, at, _ := strings.Cut(regex.URL, "#")
 		return &Error{File: file, Pointer: unescape(at), Message: fmt.Sprintf("%q is not a regular expression that can be used here: %v", regex.Regex, regex.Err)}
+	case errors.As(err, &twice):
+		file, _ := filePath(twice.URL)
+		first, second := min(twice.Ptr1, twice.Ptr2), max(twice.Ptr1, twice.Ptr2) // the library's order is a map's
+		return &Error{File: file, Pointer: second + "/$anchor", Message: fmt.Sprintf("the anchor %s is given at %s already", twice.Anchor, first)}
 	}
 	return &Error{File: name, Message: tidy(err.Error())}
 }

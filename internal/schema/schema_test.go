@@ -231,7 +231,8 @@ func TestCompileErrors(t *testing.T) {
 		{"a mistake in another file", `{"$ref":"a.json"}`, files{"schemas/a.json": `{"minItems":"x"}`}, `schemas/a.json#/minItems: it is a string, and must be an integer`},
 		{"a pointer to nothing", `{"properties":{"a":{"$ref":"#/$defs/gone"}}}`, nil, `schemas/order.json#/properties/a/$ref: the $ref points at nothing: schemas/order.json#/$defs/gone`},
 		{"an unknown anchor", `{"properties":{"a":{"$ref":"#gone"}}}`, nil, `schemas/order.json#/properties/a/$ref: the $ref names an anchor that does not exist: schemas/order.json#gone`},
-		{"an anchor given twice", `{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}}`, nil, `schemas/order.json: duplicate anchor "x" in "schemas/order.json" at "/$defs/a" and "/$defs/b"`},
+		{"an anchor given twice", `{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}}`, nil, `schemas/order.json#/$defs/b/$anchor: the anchor x is given at /$defs/a already`},
+		{"an $id that is no address", `{"$id":":"}`, nil, `schemas/order.json: error in parsing id at "schemas/order.json#"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
