@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,124 +17,125 @@ import (
 	"pipelined"
 )
 
-// problem says what kind of failure the database reported. Messages of databases
-// may quote values, so only what is safe of them is passed on: the code, the
-// constraint, and the message where it speaks of the statement itself.
-func (k *client) problem(ctx context.Context, err error) error {
-	var (
-		p  *pipelined.Problem
-		pg *pgconn.PgError
-		my *mysql.MySQLError
-		lt *sqlite.Error
-	)
+// facts are what a database says about a failure without repeating values; they
+// become error.data.
+type facts struct {
+	Code       string `json:"code,omitempty"`
+	Constraint string `json:"constraint,omitempty"`
+	Table      string `json:"table,omitempty"`
+	Column     string `json:"column,omitempty"`
+}
+
+func (f facts) problem(typ, title string, status int, detail string) *pipelined.Problem {
+	if f.Code != "" {
+		detail = strings.TrimSpace(detail + " (" + f.Code + ")")
+	}
+	p := pipelined.NewProblem(typ, title, status, detail)
+	if f != (facts{}) {
+		p.Data, _ = json.Marshal(f) // texts always have a JSON form
+	}
+	return p
+}
+
+func constraint(f facts) *pipelined.Problem {
+	detail := "a constraint"
 	switch {
-	case errors.As(err, &p):
-		return p
-	case errors.Is(err, context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return context.Cause(ctx)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return pipelined.NewProblem("db/timeout", "The database did not answer in time", 504, "").Transient()
+	case f.Constraint != "":
+		detail = "constraint " + f.Constraint
+	case f.Column != "":
+		detail = "column " + f.Column + " needs a value"
+	}
+	if f.Table != "" {
+		detail += " of table " + f.Table
+	}
+	return f.problem("db/constraint", "The database refused the data", 409, detail)
+}
+
+func busy(f facts) *pipelined.Problem {
+	return f.problem("db/busy", "The database gave way to another transaction", 503, "").Transient()
+}
+
+func away(detail string, f facts) *pipelined.Problem {
+	return f.problem("db/connection", "The database cannot be used", 503, detail)
+}
+
+func unfit(f facts) *pipelined.Problem {
+	return f.problem("db/data", "The database cannot use a value", 422, "an argument does not fit its column or place")
+}
+
+func failed(detail string, f facts) *pipelined.Problem {
+	return f.problem("db/syntax", "The database did not accept the statement", 500, detail)
+}
+
+func timeout() *pipelined.Problem {
+	return pipelined.NewProblem("db/timeout", "The database did not answer in time", 504, "").Transient()
+}
+
+// atItem is the failure of one item of a batch.
+type atItem struct {
+	index int
+	err   error
+}
+
+func (e atItem) Error() string { return fmt.Sprintf("item %d: %v", e.index, e.err) }
+func (e atItem) Unwrap() error { return e.err }
+
+// problem says what kind of failure the database reported, without any value.
+// cause is why the context ended, nil if it did not.
+func problem(cause, err error) error {
+	var p *pipelined.Problem
+	switch {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return timeout()
+	case cause != nil:
+		return cause
+	}
+	if !errors.As(err, &p) {
+		p = reported(err)
+	}
+	var item atItem
+	if errors.As(err, &item) {
+		p = p.Clone()
+		p.Detail = fmt.Sprintf("item %d: %s", item.index, p.Detail)
+	}
+	return p
+}
+
+// reported goes by the driver that made the error.
+func reported(err error) *pipelined.Problem {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	var lite *sqlite.Error
+	switch {
 	case errors.As(err, &pg):
 		return postgresProblem(pg)
 	case errors.As(err, &my):
 		return mysqlProblem(my)
-	case errors.As(err, &lt):
-		return sqliteProblem(lt)
+	case errors.As(err, &lite):
+		return sqliteProblem(lite)
+	case errors.Is(err, context.DeadlineExceeded):
+		return timeout()
+	case lost(err):
+		return away("there is no connection to it", facts{}).Transient()
 	}
-	if lost(err) {
-		return pipelined.NewProblem("db/connection", "The database cannot be reached", 503, hideAddress(err)).Transient()
+	if p := encodeProblem(err); p != nil {
+		return p
 	}
-	return pipelined.NewProblem("db/failed", "The statement failed", 500, err.Error())
+	// What is left is a driver's own message, which may repeat anything.
+	return pipelined.NewProblem("db/failed", "The statement failed", 500, fmt.Sprintf("the driver reported %T", root(err)))
+}
+
+func root(err error) error {
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err
 }
 
 // lost reports whether an error means that there is no connection.
 func lost(err error) bool {
-	var op *net.OpError
+	var network net.Error
 	var connect *pgconn.ConnectError
-	return errors.As(err, &op) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// hideAddress keeps the reason and drops user names and hosts.
-func hideAddress(err error) string {
-	s := err.Error()
-	if i := strings.LastIndex(s, ": "); i >= 0 {
-		return s[i+2:]
-	}
-	return "no connection"
-}
-
-func constraint(detail string) *pipelined.Problem {
-	return pipelined.NewProblem("db/constraint", "The database refused the data", 409, detail)
-}
-
-func busy(detail string) *pipelined.Problem {
-	return pipelined.NewProblem("db/busy", "The database gave way to another transaction", 503, detail).Transient()
-}
-
-func away(detail string) *pipelined.Problem {
-	return pipelined.NewProblem("db/connection", "The database cannot be reached", 503, detail).Transient()
-}
-
-func failed(detail string) *pipelined.Problem {
-	return pipelined.NewProblem("db/statement", "The database did not accept the statement", 500, detail)
-}
-
-func postgresProblem(e *pgconn.PgError) *pipelined.Problem {
-	switch e.Code[:2] {
-	case "23":
-		return constraint("constraint " + e.ConstraintName + " of table " + e.TableName + " (" + e.Code + ")")
-	case "40", "55":
-		return busy(e.Message + " (" + e.Code + ")")
-	case "08", "53", "57":
-		return away(e.Message + " (" + e.Code + ")")
-	case "42":
-		return failed(e.Message + " (" + e.Code + ")")
-	case "22":
-		return pipelined.NewProblem("db/data", "The database cannot use a value", 422, "code "+e.Code)
-	}
-	return failed("code " + e.Code)
-}
-
-func mysqlProblem(e *mysql.MySQLError) *pipelined.Problem {
-	code := fmt.Sprintf("code %d", e.Number)
-	switch e.Number {
-	case 1062, 1048, 1216, 1217, 1451, 1452, 3819, 4025:
-		return constraint(code)
-	case 1205, 1213:
-		return busy(code)
-	case 1040, 1053, 2002, 2003, 2006, 2013:
-		return away(code)
-	case 1064, 1054, 1146, 1049:
-		return failed(e.Message)
-	case 1264, 1292, 1366, 1406:
-		return pipelined.NewProblem("db/data", "The database cannot use a value", 422, code)
-	}
-	return failed(code)
-}
-
-// SQLite's primary result codes.
-const (
-	sqliteBusy       = 5
-	sqliteLocked     = 6
-	sqliteReadOnly   = 8
-	sqliteFull       = 13
-	sqliteCantOpen   = 14
-	sqliteConstraint = 19
-)
-
-func sqliteProblem(e *sqlite.Error) *pipelined.Problem {
-	switch e.Code() & 0xff {
-	case sqliteConstraint:
-		return constraint(e.Error())
-	case sqliteBusy, sqliteLocked:
-		return busy(e.Error())
-	case sqliteCantOpen:
-		return away("the file cannot be opened; is the path right, and `create: true` set where it may be missing?")
-	case sqliteFull:
-		return away(e.Error())
-	case sqliteReadOnly:
-		return failed("the database is open for reading only")
-	}
-	return failed(e.Error())
+	return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }

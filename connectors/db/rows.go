@@ -17,23 +17,24 @@ type reader struct {
 	rows  *sql.Rows
 	names []value.Raw
 	kinds []kind
-	cells []any
+	cells []any // pointers Scan fills
 }
 
-// kind is how a column's cells are written.
+// kind is how a column's cells are written, where the driver's Go type alone does
+// not say it.
 type kind int
 
 const (
-	plain    kind = iota // by the Go type the driver gives
-	decimal              // exact text that is a number
-	document             // JSON already
-	date                 // a day without a time
-	text
+	plain kind = iota
+	number
+	document
+	date
 	binary
 	truth
+	bits
 )
 
-func newReader(rows *sql.Rows, driver string) (*reader, error) {
+func newReader(rows *sql.Rows, d dialect) (*reader, error) {
 	columns, err := rows.ColumnTypes()
 	if err != nil {
 		return nil, err
@@ -41,33 +42,36 @@ func newReader(rows *sql.Rows, driver string) (*reader, error) {
 	r := &reader{rows: rows, cells: make([]any, len(columns))}
 	for i, c := range columns {
 		r.names = append(r.names, value.Quote(c.Name()))
-		r.kinds = append(r.kinds, kindOf(driver, c.DatabaseTypeName()))
+		r.kinds = append(r.kinds, kindOf(d, c.DatabaseTypeName()))
 		r.cells[i] = new(any)
 	}
 	return r, nil
 }
 
-// kindOf goes by the database's name for the column's type.
-func kindOf(driver, name string) kind {
-	name = strings.ToUpper(name)
-	if i := strings.IndexByte(name, '('); i >= 0 {
-		name = name[:i]
+// kindOf goes by the database's name for the column's type. The kind of an array
+// is that of its elements, behind asArray.
+func kindOf(d dialect, name string) kind {
+	name, _, _ = strings.Cut(strings.ToUpper(name), "(")
+	if d == postgres && strings.HasPrefix(name, "_") {
+		return asArray | kindOf(d, name[1:])
 	}
+	name = strings.TrimPrefix(name, "UNSIGNED ")
 	switch name {
-	case "NUMERIC", "DECIMAL", "NEWDECIMAL":
-		return decimal
+	case "NUMERIC", "DECIMAL", "INT", "INTEGER", "TINYINT", "SMALLINT", "MEDIUMINT", "BIGINT", "YEAR",
+		"INT2", "INT4", "INT8", "OID", "FLOAT", "DOUBLE", "FLOAT4", "FLOAT8", "REAL":
+		return number
 	case "JSON", "JSONB":
 		return document
 	case "DATE":
 		return date
-	case "BYTEA", "BLOB", "BINARY", "VARBINARY", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB":
+	case "BYTEA", "BLOB", "BINARY", "VARBINARY", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "GEOMETRY":
 		return binary
 	case "BOOL", "BOOLEAN":
-		if driver == "sqlite" {
-			return truth
+		return truth
+	case "BIT":
+		if d == mysqlDialect {
+			return bits
 		}
-	case "TEXT", "VARCHAR", "CHAR", "BPCHAR", "UUID", "NAME", "ENUM", "SET", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT":
-		return text
 	}
 	return plain
 }
@@ -94,84 +98,116 @@ func (r *reader) append(dst []byte) ([]byte, error) {
 func appendCell(dst []byte, v any, k kind) ([]byte, error) {
 	switch t := v.(type) {
 	case []byte:
-		return appendText(dst, string(t), k, t)
+		if k == plain && !utf8.Valid(t) {
+			k = binary
+		}
+		return appendText(dst, string(t), k), nil
 	case string:
-		return appendText(dst, t, k, nil)
+		if k&asArray != 0 {
+			return appendArray(dst, t, k&^asArray), nil
+		}
+		return appendText(dst, t, k), nil
 	case int64:
 		if k == truth && (t == 0 || t == 1) {
 			return strconv.AppendBool(dst, t == 1), nil
 		}
 		return strconv.AppendInt(dst, t, 10), nil
 	case float32:
-		return value.Append(dst, shortest(t))
+		return appendText(dst, strconv.FormatFloat(float64(t), 'g', -1, 32), number), nil
 	case float64:
 		if math.IsNaN(t) || math.IsInf(t, 0) {
 			return append(dst, "null"...), nil // JSON has no such number
 		}
 		return value.Append(dst, t)
 	case time.Time:
-		if k == date {
-			return append(t.AppendFormat(append(dst, '"'), time.DateOnly), '"'), nil
-		}
-		return value.Append(dst, t)
+		return appendTime(dst, t, k)
 	}
 	return value.Append(dst, v)
 }
 
-// shortest is the float64 whose shortest text is that of f.
-func shortest(f float32) float64 {
-	n, err := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
-	if err != nil {
-		return float64(f)
+// appendTime writes days as days. What MySQL calls 0000-00-00 is no time.
+func appendTime(dst []byte, t time.Time, k kind) ([]byte, error) {
+	switch {
+	case t.IsZero():
+		return append(dst, "null"...), nil
+	case k == date && t.Equal(t.Truncate(24*time.Hour)):
+		return append(t.AppendFormat(append(dst, '"'), time.DateOnly), '"'), nil
+	}
+	return value.Append(dst, t)
+}
+
+// appendText writes what the driver gave as text or bytes.
+func appendText(dst []byte, s string, k kind) []byte {
+	switch k {
+	case number:
+		if isNumber(s) {
+			return append(dst, s...)
+		}
+		if isNoNumber(s) {
+			return append(dst, "null"...)
+		}
+	case document:
+		if doc, err := value.ParseString(s); err == nil {
+			return append(dst, doc...)
+		}
+	case truth:
+		switch s {
+		case "t", "f":
+			return strconv.AppendBool(dst, s == "t")
+		}
+	case bits:
+		var n uint64
+		for i := range len(s) {
+			n = n<<8 | uint64(s[i])
+		}
+		return strconv.AppendUint(dst, n, 10)
+	case binary:
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, []byte(s))
+		return append(dst, '"')
+	}
+	return append(dst, value.Quote(s)...)
+}
+
+// isNumber reports whether a text is a JSON number as it stands.
+func isNumber(s string) bool {
+	if len(s) > value.MaxNumber {
+		return false
+	}
+	s = strings.TrimPrefix(s, "-")
+	n := digits(s)
+	if n == 0 || n > 1 && s[0] == '0' {
+		return false
+	}
+	if s = s[n:]; strings.HasPrefix(s, ".") {
+		if n = digits(s[1:]); n == 0 {
+			return false
+		}
+		s = s[1+n:]
+	}
+	if s != "" && s[0]|0x20 == 'e' {
+		if s = s[1:]; s != "" && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+		n = digits(s)
+		return n > 0 && n == len(s)
+	}
+	return s == ""
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
 	}
 	return n
 }
 
-// appendText writes what the driver gave as text or bytes.
-func appendText(dst []byte, s string, k kind, raw []byte) ([]byte, error) {
-	switch k {
-	case decimal:
-		if isNumber(s) {
-			return append(dst, s...), nil
-		}
-	case document:
-		if doc, err := value.ParseString(s); err == nil {
-			return append(dst, doc...), nil
-		}
-	case binary:
-		dst = append(dst, '"')
-		dst = base64.StdEncoding.AppendEncode(dst, []byte(s))
-		return append(dst, '"'), nil
-	case date:
-		if len(s) >= 10 {
-			s = s[:10]
-		}
+// isNoNumber reports whether a database calls this text a number and JSON cannot.
+func isNoNumber(s string) bool {
+	switch s {
+	case "NaN", "Infinity", "-Infinity", "+Inf", "-Inf":
+		return true
 	}
-	if raw != nil && k == plain && !utf8.Valid(raw) {
-		return appendText(dst, s, binary, nil)
-	}
-	return append(dst, value.Quote(s)...), nil
+	return false
 }
-
-// isNumber reports whether a decimal's text is a JSON number as it stands; NaN
-// and a leading dot are not.
-func isNumber(s string) bool {
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || digits[0] == '.' || strings.HasSuffix(digits, ".") {
-		return false
-	}
-	if len(digits) > 1 && digits[0] == '0' && digits[1] != '.' {
-		return false
-	}
-	dots := 0
-	for _, c := range digits {
-		if c == '.' {
-			dots++
-		} else if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return dots <= 1
-}
-
-func isTime(v any) bool { _, ok := v.(time.Time); return ok }

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,122 +12,142 @@ import (
 	"pipelined/internal/field"
 )
 
-// CodeSQL is reported for a statement that carries ${{ }}.
-var CodeSQL = diag.Code{ID: "E260", Title: "value inside an SQL text"}
+// Findings about statements.
+var (
+	CodeSQL          = diag.Code{ID: "E262", Title: "value inside an SQL text"}
+	CodePlaceholders = diag.Code{ID: "E263", Title: "placeholders of several kinds"}
+)
 
-// statement is an SQL text with its placeholders taken apart. It never carries
-// ${{ }}: a value in the text could change what the statement does.
+// Codes lists every finding this package reports.
+func Codes() []diag.Code { return []diag.Code{CodeSQL, CodePlaceholders} }
+
+// statement is an SQL text, prepared for each dialect: which one it will run on is
+// known only together with its connection. It never carries ${{ }}: a value in the
+// text could change what the statement does.
 type statement struct {
-	text  string
-	parts []string // the text between placeholders, one more than names
-	names []string // of the placeholders in order; "" for ?
+	postgres, mysql, sqlite prepared
 }
+
+// prepared is a statement with a driver's own placeholders.
+type prepared struct {
+	text   string
+	places []place // in the order the driver wants them
+	style  style
+}
+
+// place is where an argument goes.
+type place struct {
+	name  string // of :name
+	index int    // from 0, of ? and $1
+}
+
+// style is how an author writes placeholders.
+type style int
+
+const (
+	none     style = iota
+	named          // :name
+	question       // ?
+	numbered       // $1
+)
+
+var errMixed = errors.New("the statement has placeholders of several kinds")
+
+// FieldType is what the reference calls it.
+func (*statement) FieldType() string { return "SQL" }
 
 // DecodeField takes a literal text.
 func (s *statement) DecodeField(c *field.Context, n *yaml.Node) {
 	if n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
-		c.Report(field.CodeWrongType, diag.Error, n, "sql takes a statement", "There would be nothing to run.", "write an SQL text, with `|` for several lines")
+		c.Report(field.CodeWrongType, diag.Error, n, "sql takes a statement", "There would be nothing to run.",
+			"write an SQL text, with `|` behind `sql:` for several lines")
 		return
 	}
 	if expression.HasTemplate(n.Value) {
-		c.Report(CodeSQL, diag.Error, n, "no ${{ }} inside SQL: a value could change what the statement does",
-			"Whoever controls the value would control the database.", "write :name in the text, and `args: { name: ${{ … }} }` below it")
+		c.Report(CodeSQL, diag.Error, n, "no ${{ }} inside SQL", "Whoever controls the value would control the database.",
+			"write :name in the text, and `args: { name: \"${{ … }}\" }` below it")
 		return
 	}
 	parsed, err := parse(n.Value)
 	if err != nil {
-		c.Report(CodeSQL, diag.Error, n, err.Error(), "The statement could not be run.", "use either :name or ?, and double a literal ?")
+		c.Report(CodePlaceholders, diag.Error, n, err.Error(), "Which argument goes where would be a guess.",
+			"use one of :name, ? and $1; write ?? for a ? that is an operator")
 		return
 	}
 	*s = parsed
 }
 
-// parse finds the placeholders of a statement: :name and ?, outside of quotes,
-// comments and PostgreSQL's :: casts and $tag$ texts. ?? is a literal ?.
+// parse prepares a statement. It is an error only if no dialect can take it.
 func parse(text string) (statement, error) {
-	s := statement{text: text}
-	start := 0
-	cut := func(at, next int, name string) {
-		s.parts = append(s.parts, text[start:at])
-		s.names = append(s.names, name)
-		start = next
-	}
-	for i := 0; i < len(text); {
-		switch c := text[i]; {
-		case c == '\'' || c == '"' || c == '`':
-			i = after(text, i+1, string(c))
-		case strings.HasPrefix(text[i:], "--"):
-			i = after(text, i, "\n")
-		case strings.HasPrefix(text[i:], "/*"):
-			i = after(text, i, "*/")
-		case c == '$':
-			i = dollarQuoted(text, i)
-		case strings.HasPrefix(text[i:], "::"), strings.HasPrefix(text[i:], ":="):
-			i += 2
-		case c == ':' && i+1 < len(text) && isNameStart(text[i+1]):
-			j := i + 1
-			for j < len(text) && isName(text[j]) {
-				j++
-			}
-			cut(i, j, text[i+1:j])
-			i = j
-		case strings.HasPrefix(text[i:], "??"):
-			i += 2
-		case c == '?':
-			cut(i, i+1, "")
-			i++
-		default:
-			i++
+	var s statement
+	errs := 0
+	for _, d := range []dialect{postgres, mysqlDialect, sqliteDialect} {
+		p, err := prepare(text, d)
+		if err != nil {
+			errs++
 		}
+		*s.of(d) = p
 	}
-	s.parts = append(s.parts, text[start:])
-	return s, s.mixed()
+	if errs == 3 {
+		return statement{}, errMixed
+	}
+	return s, nil
 }
 
-func (s statement) mixed() error {
-	for _, n := range s.names {
-		if (n == "") != (s.names[0] == "") {
-			return fmt.Errorf("the statement mixes :name and ?")
+func (s *statement) of(d dialect) *prepared {
+	switch d {
+	case postgres:
+		return &s.postgres
+	case mysqlDialect:
+		return &s.mysql
+	}
+	return &s.sqlite
+}
+
+// dialect is whose rules for quotes and comments hold.
+type dialect string
+
+const (
+	postgres      dialect = "postgres"
+	mysqlDialect  dialect = "mysql"
+	sqliteDialect dialect = "sqlite"
+)
+
+// prepare replaces the placeholders of a text: :name, ? and $1 outside of quotes
+// and comments. ?? is a literal ?.
+func prepare(text string, d dialect) (prepared, error) {
+	s := scanner{text: text, dialect: d}
+	for s.at < len(text) {
+		if end := s.skipped(); end > s.at {
+			s.at = end
+			continue
+		}
+		if err := s.placeholder(); err != nil {
+			return prepared{}, err
 		}
 	}
+	s.out.WriteString(text[s.copied:])
+	s.text = s.out.String()
+	return prepared{s.text, s.places, s.style}, nil
+}
+
+// place puts the driver's placeholder where the author's stood.
+func (s *scanner) place(end int, as style, p place) error {
+	if s.style != none && s.style != as {
+		return errMixed
+	}
+	s.style = as
+	s.places = append(s.places, p)
+	mark := "?"
+	if s.dialect == postgres {
+		mark = fmt.Sprintf("$%d", len(s.places))
+	}
+	s.replace(end, mark)
 	return nil
 }
 
-func after(text string, from int, end string) int {
-	if i := strings.Index(text[from:], end); i >= 0 {
-		return from + i + len(end)
-	}
-	return len(text)
-}
-
-// dollarQuoted skips $$…$$ and $tag$…$tag$; anything else is one character.
-func dollarQuoted(text string, i int) int {
-	j := i + 1
-	for j < len(text) && isName(text[j]) {
-		j++
-	}
-	if j >= len(text) || text[j] != '$' {
-		return i + 1
-	}
-	return after(text, j+1, text[i:j+1])
-}
-
-func isNameStart(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
-func isName(c byte) bool      { return isNameStart(c) || c >= '0' && c <= '9' }
-
-// forDriver writes the statement with the driver's own placeholders.
-func (s statement) forDriver(driver string) string {
-	var b strings.Builder
-	for i, part := range s.parts {
-		b.WriteString(strings.ReplaceAll(part, "??", "?"))
-		if i == len(s.names) {
-			break
-		}
-		if driver == "postgres" {
-			fmt.Fprintf(&b, "$%d", i+1)
-		} else {
-			b.WriteByte('?')
-		}
-	}
-	return b.String()
+func (s *scanner) replace(end int, with string) {
+	s.out.WriteString(s.text[s.copied:s.at])
+	s.out.WriteString(with)
+	s.at, s.copied = end, end
 }

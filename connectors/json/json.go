@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"pipelined"
@@ -16,6 +15,7 @@ import (
 // Connector is the `json` connector.
 var Connector = connectors.Define("json", connectors.Doc{
 	Summary: "Turns JSON text into values and back.",
+	Details: "Errors: `json/parse` (422), with line and column, and `json/format`.",
 }, open,
 	connectors.Op("parse", connectors.Doc{
 		Summary:  "Reads JSON text; numbers stay exact.",
@@ -46,13 +46,9 @@ func open(context.Context, connectors.None, connectors.Env) (*client, error) { r
 func (*client) Close() error { return nil }
 
 func (*client) parse(_ context.Context, p parseParams) (any, error) {
-	raw, err := value.ParseString(p.Text)
-	var s *value.SyntaxError
-	if errors.As(err, &s) {
-		return nil, pipelined.Problemf("json/parse", "Not JSON", 422, "%s", s.Error())
-	}
+	raw, err := value.ParseString(strings.TrimPrefix(p.Text, "\ufeff"))
 	if err != nil {
-		return nil, err
+		return nil, pipelined.NewProblem("json/parse", "Not JSON", 422, err.Error())
 	}
 	return raw, nil
 }

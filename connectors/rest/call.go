@@ -3,308 +3,180 @@ package rest
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"pipelined"
-	"pipelined/internal/value"
+	"golang.org/x/oauth2"
+
+	"pipelined/connectors"
 )
 
 // maxRedirects is how many redirects are followed.
 const maxRedirects = 10
+
+// request is one call on its way.
+type request struct {
+	params
+	target *url.URL
+	payload
+}
 
 func (k *client) call(ctx context.Context, p params) (any, error) {
 	target, err := k.target(p)
 	if err != nil {
 		return nil, err
 	}
-	body, contentType, err := payload(p)
+	body, err := newPayload(p)
 	if err != nil {
 		return nil, err
 	}
-	success, err := parseStatuses(p.Success)
-	if err != nil {
-		return nil, err
+	r := request{p, target, body}
+	if r.Timeout <= 0 {
+		r.Timeout = k.Timeout
 	}
-	timeout := p.Timeout
-	if timeout == 0 {
-		timeout = k.Timeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	resp, err := k.send(ctx, p, target, body, contentType, false)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && k.oauth != nil {
-		resp.Body.Close()
-		resp, err = k.send(ctx, p, target, body, contentType, true) // the token may have been revoked
-	}
+	resp, err := k.authorized(ctx, r)
 	if err != nil {
-		return nil, k.failure(ctx, err, p.Method, target)
+		return nil, k.failure(ctx, err, r)
 	}
 	defer resp.Body.Close()
-	return k.answer(ctx, resp, p, target, success)
+	return k.answer(ctx, resp, r)
 }
 
-// target is where the request goes. A path cannot lead off the connection's host.
-func (k *client) target(p params) (*url.URL, error) {
-	if (p.URL != "") == (k.base != nil) {
-		return nil, pipelined.NewProblem("rest/url", "The target is not clear", 500,
-			"give a connection and a path, or an absolute url without a connection")
+// authorized sends the request; where a token is refused, it may have been
+// revoked, so once more with a new one.
+func (k *client) authorized(ctx context.Context, r request) (*http.Response, error) {
+	if k.oauth == nil {
+		return k.send(ctx, r, nil)
 	}
-	if p.URL != "" {
-		u, err := url.Parse(p.URL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return nil, pipelined.NewProblem("rest/url", "Not an absolute URL", 500, "url must begin with http:// or https:// and name a host")
-		}
-		return withQuery(u, p.Query)
-	}
-	path, query, _ := strings.Cut(p.Path, "?")
-	rel, err := url.Parse("/" + strings.TrimLeft(path, "/"))
-	if err != nil || rel.Host != "" {
-		return nil, pipelined.NewProblem("rest/url", "Not a path", 500, "path must be a path below base_url; use urlEncode() for parts that come from data")
-	}
-	u := *k.base
-	joined := k.base.JoinPath(rel.EscapedPath())
-	if !strings.HasPrefix(joined.Path, strings.TrimSuffix(k.base.Path, "/")) {
-		return nil, pipelined.NewProblem("rest/url", "The path leads out of base_url", 500, "use urlEncode() for parts that come from data")
-	}
-	u.Path, u.RawPath = joined.Path, joined.RawPath
-	if strings.HasSuffix(path, "/") && !strings.HasSuffix(u.Path, "/") {
-		u.Path += "/"
-	}
-	if query != "" {
-		u.RawQuery = query
-	}
-	return withQuery(&u, p.Query)
-}
-
-func withQuery(u *url.URL, query map[string]any) (*url.URL, error) {
-	if len(query) == 0 {
-		return u, nil
-	}
-	q := u.Query()
-	if err := fillValues(q, query); err != nil {
+	token, err := k.tokens.get(ctx, k.oauth, nil)
+	if err != nil {
 		return nil, err
 	}
-	u.RawQuery = q.Encode()
-	return u, nil
+	resp, err := k.send(ctx, r, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	resp.Body.Close()
+	if token, err = k.tokens.get(ctx, k.oauth, token); err != nil {
+		return nil, err
+	}
+	return k.send(ctx, r, token)
 }
 
-// fillValues adds parameters; a list repeats, null leaves out.
-func fillValues(q url.Values, from map[string]any) error {
-	for name, v := range from {
-		list, isList := value.Open(v).([]any)
-		if !isList {
-			list = []any{v}
-		}
-		for _, e := range list {
-			if e == nil {
-				continue
+func (k *client) send(ctx context.Context, r request, token *oauth2.Token) (*http.Response, error) {
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	u := *r.target
+	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), body)
+	if err != nil {
+		return nil, badRequest("the url cannot be used")
+	}
+	if err := k.setHeaders(ctx, req, r); err != nil {
+		return nil, err
+	}
+	k.authorize(req, token)
+	h := http.Client{Transport: k.transport, CheckRedirect: k.redirects(r.FollowRedirects)}
+	return h.Do(req)
+}
+
+// setHeaders puts the step's headers over the connection's over our own.
+func (k *client) setHeaders(ctx context.Context, req *http.Request, r request) error {
+	req.Header.Set("User-Agent", "pipelined")
+	req.Header.Set("Accept", "application/json, */*;q=0.5")
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	if k.Idempotency && req.Method != http.MethodGet && req.Method != http.MethodHead && req.Method != http.MethodOptions {
+		setHeader(req, "Idempotency-Key", connectors.CallOf(ctx).Idempotency)
+	}
+	setHeader(req, "Idempotency-Key", r.IdempotencyKey)
+	for _, headers := range []map[string]string{k.Headers, r.Headers} {
+		for name, text := range headers {
+			if !isToken(name) || strings.ContainsFunc(text, isControl) {
+				return badRequest(fmt.Sprintf("header %q: a name has no spaces, and a text no line ends", name))
 			}
-			text, err := value.Text(e)
-			if err != nil {
-				return err
-			}
-			q.Add(name, text)
+			setHeader(req, name, text)
 		}
 	}
 	return nil
 }
 
-// payload is the request's body and its content type.
-func payload(p params) (body []byte, contentType string, err error) {
-	given := 0
-	for _, is := range []bool{p.Body != nil, p.Form != nil, p.Text != "", p.Binary != nil} {
-		if is {
-			given++
-		}
+func setHeader(req *http.Request, name, text string) {
+	if strings.EqualFold(name, "Host") {
+		req.Host = text
+	} else if text != "" {
+		req.Header.Set(name, text)
 	}
-	if given > 1 {
-		return nil, "", pipelined.NewProblem("rest/body", "More than one body", 500, "give one of body, form, text, binary")
-	}
-	switch {
-	case p.Body != nil:
-		raw, err := value.JSON(p.Body)
-		return []byte(raw), "application/json", err
-	case p.Form != nil:
-		q := url.Values{}
-		err := fillValues(q, p.Form)
-		return []byte(q.Encode()), "application/x-www-form-urlencoded", err
-	case p.Text != "":
-		return []byte(p.Text), "text/plain; charset=utf-8", nil
-	case p.Binary != nil:
-		switch b := value.Scalar(p.Binary).(type) {
-		case []byte:
-			return b, "application/octet-stream", nil
-		case string:
-			raw, err := base64.StdEncoding.DecodeString(b)
-			if err != nil {
-				return nil, "", pipelined.NewProblem("rest/body", "Not base64", 500, "binary takes bytes or their base64 text")
-			}
-			return raw, "application/octet-stream", nil
-		}
-		return nil, "", pipelined.NewProblem("rest/body", "Not binary", 500, "binary takes bytes or their base64 text")
-	}
-	return nil, "", nil
 }
 
-func (k *client) send(ctx context.Context, p params, target *url.URL, body []byte, contentType string, fresh bool) (*http.Response, error) {
-	var reader io.Reader
-	if body != nil {
-		reader = bytes.NewReader(body)
-	}
-	u := *target
-	r, err := http.NewRequestWithContext(ctx, p.Method, u.String(), reader)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("User-Agent", "pipelined")
-	r.Header.Set("Accept", "application/json, */*;q=0.5")
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
-	if p.IdempotencyKey != "" {
-		r.Header.Set("Idempotency-Key", p.IdempotencyKey)
-	}
-	for _, headers := range []map[string]string{k.Headers, p.Headers} {
-		for name, text := range headers {
-			r.Header.Set(name, text)
-		}
-	}
-	if err := k.authorize(ctx, r, fresh); err != nil {
-		return nil, err
-	}
-	h := http.Client{Transport: k.transport, CheckRedirect: redirects(p.FollowRedirects, k.Auth)}
-	return h.Do(r)
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, c)
+	})
 }
 
-// redirects is the policy. To another host go neither credentials of the
-// connection nor, which net/http sees to, Authorization and cookies.
-func redirects(policy string, a *auth) func(*http.Request, []*http.Request) error {
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+
+var errRedirects = errors.New("more than 10 redirects")
+
+// redirects is the policy. Once a redirect has left the host, nothing goes along
+// that was meant for it: no credentials and no headers but those that say what the
+// body is. A host further on cannot get them back by redirecting again.
+func (k *client) redirects(policy string) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
-		sameHost := next.URL.Host == via[0].URL.Host && next.URL.Scheme == via[0].URL.Scheme
-		if policy == "none" || (policy != "all" && !sameHost) {
+		home := sameHost(via[0].URL, next.URL)
+		if policy == "none" || policy != "all" && !home {
 			return http.ErrUseLastResponse
 		}
 		if len(via) >= maxRedirects {
-			return fmt.Errorf("more than %d redirects", maxRedirects)
+			return errRedirects
 		}
-		if !sameHost && a != nil {
-			next.Header.Del("Authorization")
-			if a.APIKey != nil && a.APIKey.Header != "" {
-				next.Header.Del(a.APIKey.Header)
+		next.Header.Del("Referer") // it has the query, and keys may be in it
+		for _, r := range via {
+			home = home && sameHost(via[0].URL, r.URL)
+		}
+		if !home {
+			for name := range next.Header {
+				switch name {
+				case "User-Agent", "Accept", "Content-Type", "Content-Length":
+				default:
+					next.Header.Del(name)
+				}
 			}
+			return nil
+		}
+		if a := k.Auth; a != nil && a.APIKey != nil && a.APIKey.Query != "" {
+			k.authorize(next, nil)
 		}
 		return nil
 	}
 }
 
-// answer reads the response.
-func (k *client) answer(ctx context.Context, resp *http.Response, p params, target *url.URL, success []statusRange) (any, error) {
-	limit := int64(p.MaxResponse)
-	if limit == 0 {
-		limit = 10 << 20
+// sameHost compares host and port; going from http to https is staying.
+func sameHost(from, to *url.URL) bool {
+	if from.Hostname() != to.Hostname() {
+		return false
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, k.failure(ctx, err, p.Method, target)
+	if from.Scheme == "http" && to.Scheme == "https" && from.Port() == "" && to.Port() == "" {
+		return true
 	}
-	if int64(len(text)) > limit {
-		return nil, pipelined.Problemf("rest/too-large", "The answer is too large", 502,
-			"%s %s answered more than %d bytes; raise max_response", p.Method, shown(target), limit)
-	}
-	if !contains(success, resp.StatusCode) {
-		return nil, statusProblem(resp, text, p.Method, target)
-	}
-	body, err := decode(text, resp.Header.Get("Content-Type"), p.Response)
-	if err != nil {
-		return nil, pipelined.Problemf("rest/body", "The answer is not JSON", 502, "%s %s: %v", p.Method, shown(target), err)
-	}
-	return map[string]any{"status": resp.StatusCode, "headers": headerValue(resp.Header), "body": body}, nil
+	return from.Scheme == to.Scheme && port(from) == port(to)
 }
 
-// decode reads a body as asked.
-func decode(text []byte, contentType, as string) (any, error) {
-	media, _, _ := mime.ParseMediaType(contentType)
-	if as == "auto" || as == "" {
-		switch {
-		case len(text) == 0:
-			return nil, nil
-		case media == "application/json" || strings.HasSuffix(media, "+json"):
-			as = "json"
-		case strings.HasPrefix(media, "text/") || strings.HasSuffix(media, "xml") || (media == "" && utf8.Valid(text)):
-			as = "text"
-		default:
-			as = "binary"
-		}
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "http":
+		return "80"
 	}
-	switch as {
-	case "none":
-		return nil, nil
-	case "text":
-		return string(text), nil
-	case "binary":
-		return text, nil
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, nil
-	}
-	return value.Parse(text)
+	return "443"
 }
-
-func headerValue(h http.Header) any {
-	m := make(map[string]any, len(h))
-	for name, list := range h {
-		if len(list) == 1 {
-			m[strings.ToLower(name)] = list[0]
-			continue
-		}
-		all := make([]any, len(list))
-		for i, e := range list {
-			all[i] = e
-		}
-		m[strings.ToLower(name)] = all
-	}
-	return m
-}
-
-type statusRange struct{ from, to int }
-
-func contains(list []statusRange, status int) bool {
-	for _, r := range list {
-		if status >= r.from && status <= r.to {
-			return true
-		}
-	}
-	return false
-}
-
-// parseStatuses reads "200-299,404".
-func parseStatuses(s string) ([]statusRange, error) {
-	if s == "" || s == "200-299" {
-		return usual, nil
-	}
-	var out []statusRange
-	for _, part := range strings.Split(s, ",") {
-		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		a, err1 := strconv.Atoi(strings.TrimSpace(from))
-		b, err2 := a, error(nil)
-		if isRange {
-			b, err2 = strconv.Atoi(strings.TrimSpace(to))
-		}
-		if err := errors.Join(err1, err2); err != nil || a < 100 || b > 599 || a > b {
-			return nil, pipelined.Problemf("rest/success", "Not a list of statuses", 500, "success takes statuses and ranges such as 200-299,404; this is %q", s)
-		}
-		out = append(out, statusRange{a, b})
-	}
-	return out, nil
-}
-
-var usual = []statusRange{{200, 299}}

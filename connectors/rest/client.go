@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,13 +9,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"pipelined"
 	"pipelined/connectors"
+	"pipelined/internal/clock"
 )
 
 // client is the opened connection: one pool, shared by every step that names it.
@@ -24,33 +24,48 @@ type client struct {
 	connection
 	base      *url.URL // nil without a connection
 	transport *http.Transport
-
-	mu    sync.Mutex
-	token *oauth2.Token
-	oauth *clientcredentials.Config
+	clock     pipelined.Clock
+	secrets   secrets
+	oauth     *clientcredentials.Config // nil without oauth2
+	tokens    tokens
 }
 
-func newClient(_ context.Context, c connection, env connectors.Env) (*client, error) {
-	k := &client{connection: c}
-	if k.Timeout == 0 {
+// newClient checks what can be checked without dialling.
+func newClient(c connection, env connectors.Env) (*client, error) {
+	k := &client{connection: c, clock: env.Clock}
+	if k.clock == nil {
+		k.clock = clock.Real()
+	}
+	if k.Timeout <= 0 {
 		k.Timeout = 30 * time.Second
 	}
-	if k.MaxConnections == 0 {
+	if k.MaxConnections <= 0 {
 		k.MaxConnections = 64
 	}
 	if c.BaseURL != "" {
 		u, err := url.Parse(c.BaseURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return nil, fmt.Errorf("base_url must be an http or https URL, such as https://crm.example")
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+			return nil, errors.New("base_url must be an http or https URL, such as https://crm.example")
 		}
 		k.base = u
 	}
 	if err := k.checkAuth(); err != nil {
 		return nil, err
 	}
-	tlsConfig, err := c.TLS.config(env.Dir)
-	if err != nil {
+	if err := k.newTransport(env.Dir); err != nil {
 		return nil, err
+	}
+	k.secrets = newSecrets(c, k.base)
+	// A redirect of the token service would carry the client's secret elsewhere.
+	k.tokens = newTokens(&http.Client{Transport: k.transport, Timeout: k.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
+	return k, nil
+}
+
+func (k *client) newTransport(dir string) error {
+	tlsConfig, err := k.TLS.config(dir)
+	if err != nil {
+		return err
 	}
 	k.transport = &http.Transport{
 		TLSClientConfig:     tlsConfig,
@@ -60,16 +75,16 @@ func newClient(_ context.Context, c connection, env connectors.Env) (*client, er
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
-		DisableCompression:  false,
 	}
-	if c.Proxy != "" {
-		proxy, err := url.Parse(c.Proxy)
-		if err != nil {
-			return nil, errors.New("proxy must be a URL")
-		}
-		k.transport.Proxy = http.ProxyURL(proxy)
+	if k.Proxy.IsZero() {
+		return nil
 	}
-	return k, nil
+	proxy, err := url.Parse(k.Proxy.Reveal())
+	if err != nil || proxy.Host == "" {
+		return errors.New("proxy must be a URL, such as http://proxy.example:3128")
+	}
+	k.transport.Proxy = http.ProxyURL(proxy)
+	return nil
 }
 
 // checkAuth makes sure that one way of authenticating is given, and prepares it.
@@ -132,8 +147,8 @@ func (t *tlsSettings) config(dir string) (*tls.Config, error) {
 	return c, nil
 }
 
-// authorize adds the credentials to a request. fresh asks for a new token.
-func (k *client) authorize(ctx context.Context, r *http.Request, fresh bool) error {
+// authorize adds the credentials to a request.
+func (k *client) authorize(r *http.Request, token *oauth2.Token) {
 	a := k.Auth
 	switch {
 	case a == nil:
@@ -145,32 +160,11 @@ func (k *client) authorize(ctx context.Context, r *http.Request, fresh bool) err
 		q := r.URL.Query()
 		q.Set(a.APIKey.Query, a.APIKey.Value.Reveal())
 		r.URL.RawQuery = q.Encode()
-	case a.OAuth2 != nil:
-		t, err := k.oauthToken(ctx, fresh)
-		if err != nil {
-			return err
-		}
-		t.SetAuthHeader(r)
-	default:
+	case token != nil:
+		token.SetAuthHeader(r)
+	case !a.Bearer.IsZero():
 		r.Header.Set("Authorization", "Bearer "+a.Bearer.Reveal())
 	}
-	return nil
-}
-
-// oauthToken returns the kept token, or a new one.
-func (k *client) oauthToken(ctx context.Context, fresh bool) (*oauth2.Token, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !fresh && k.token.Valid() {
-		return k.token, nil
-	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: k.transport, Timeout: k.Timeout})
-	t, err := k.oauth.Token(ctx)
-	if err != nil {
-		return nil, tokenProblem(err)
-	}
-	k.token = t
-	return t, nil
 }
 
 // Close closes idle connections.

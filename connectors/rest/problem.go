@@ -3,9 +3,10 @@ package rest
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,33 +23,47 @@ import (
 // maxErrorBody is how much of a failed answer goes into error.data.
 const maxErrorBody = 64 << 10
 
-// retriable are the statuses a later try may change.
-var retriable = []int{408, 425, 429, 500, 502, 503, 504}
+// isTransient reports whether a later try may be answered differently.
+func isTransient(status int) bool {
+	return slices.Contains([]int{408, 425, 429, 500, 502, 503, 504}, status)
+}
+
+// shown is a request without what may be secret: no user name, no query.
+func (r request) shown() string {
+	u := url.URL{Scheme: r.target.Scheme, Host: r.target.Host, Path: r.target.Path, RawPath: r.target.RawPath}
+	return r.Method + " " + u.String()
+}
 
 // statusProblem is an answer outside the statuses that count as success.
-func statusProblem(resp *http.Response, body []byte, method string, target *url.URL) *pipelined.Problem {
-	status := resp.StatusCode
+func (k *client) statusProblem(resp *http.Response, r request) *pipelined.Problem {
+	status, hint := resp.StatusCode, ""
 	if status < 400 {
-		status = http.StatusBadGateway // a redirect that was not followed, or a 1xx to 3xx nobody asked for
+		status = http.StatusBadGateway // no error by itself, but not what was asked for
+	}
+	if resp.StatusCode/100 == 3 {
+		hint = "; where it leads, follow_redirects does not allow"
 	}
 	p := pipelined.Problemf("rest/status", "The service answered with an error", status,
-		"%s %s answered %s", method, shown(target), resp.Status)
-	p.Retriable = slices.Contains(retriable, resp.StatusCode)
-	p.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
-	decoded, err := decode(body[:min(len(body), maxErrorBody)], resp.Header.Get("Content-Type"), "auto")
-	if err != nil {
-		decoded = string(body[:min(len(body), maxErrorBody)])
+		"%s answered %d %s%s", r.shown(), resp.StatusCode, http.StatusText(resp.StatusCode), hint)
+	p.Retriable = isTransient(resp.StatusCode)
+	p.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), k.clock.Now())
+	// The body is told as far as it could be read: the status is what matters.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	data := map[string]any{"status": resp.StatusCode, "headers": headerValue(resp.Header, "set-cookie"), "body": nil}
+	if decoded, err := decode(body, resp.Header.Get("Content-Type"), "auto"); err == nil {
+		data["body"] = decoded
+	} else {
+		data["body"] = string(body)
 	}
-	data, err := value.JSON(map[string]any{"status": resp.StatusCode, "headers": headerValue(resp.Header), "body": decoded})
-	if err == nil {
-		p.Data = []byte(data)
+	if doc, err := value.JSON(data); err == nil {
+		p.Data = k.secrets.redact(doc)
 	}
 	return p
 }
 
 // retryAfter reads seconds or an HTTP date; 0 if there is none.
 func retryAfter(text string, now time.Time) time.Duration {
-	if s, err := strconv.Atoi(strings.TrimSpace(text)); err == nil && s > 0 {
+	if s, err := strconv.Atoi(strings.TrimSpace(text)); err == nil && s > 0 && s < 1<<31 {
 		return time.Duration(s) * time.Second
 	}
 	if t, err := http.ParseTime(text); err == nil && t.After(now) {
@@ -57,52 +72,68 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// failure is a call that got no answer. What it says has no query and no user
-// name, where keys and passwords may be.
-func (k *client) failure(ctx context.Context, err error, method string, target *url.URL) error {
+// failure is a call that got no answer.
+func (k *client) failure(ctx context.Context, err error, r request) error {
 	var p *pipelined.Problem
-	if errors.As(err, &p) {
-		return p
-	}
-	what := method + " " + shown(target)
-	var timeout net.Error
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var alert tls.AlertError
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.As(err, &p):
+		return p
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded), ctx.Err() == nil && timedOut(err):
+		return pipelined.NewProblem("rest/timeout", "The service did not answer in time", 504, r.shown()).Transient()
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return pipelined.Problemf("rest/timeout", "The service did not answer in time", 504, "%s", what).Transient()
-	case errors.As(err, &certificate), errors.As(err, &record):
-		return pipelined.Problemf("rest/tls", "No secure connection to the service", 502, "%s: %v", what, inner(err))
+	case errors.Is(err, errRedirects):
+		return pipelined.Problemf("rest/redirects", "The service redirects in circles", 502, "%s: %v", r.shown(), errRedirects)
 	}
-	return pipelined.Problemf("rest/connection", "The service cannot be reached", 502, "%s: %v", what, inner(err)).Transient()
+	detail := r.shown() + ": " + k.secrets.replace(reason(err))
+	if errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) {
+		return pipelined.NewProblem("rest/tls", "No secure connection to the service", 502, detail)
+	}
+	return pipelined.NewProblem("rest/connection", "The service cannot be reached", 502, detail).Transient()
 }
 
-// inner takes the URL, with its query, out of net/http's errors.
-func inner(err error) error {
+func timedOut(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// reason is what went wrong without net/http's URL, which has the query.
+func reason(err error) string {
 	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+	for errors.As(err, &u) {
+		err = u.Err
 	}
-	return err
+	var host x509.HostnameError
+	if errors.As(err, &host) {
+		return "the certificate is for another host"
+	}
+	return err.Error()
 }
 
-// shown is a URL without what may be secret.
-func shown(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
-}
-
-// tokenProblem is a token that could not be had.
-func tokenProblem(err error) error {
+// tokenProblem is a token that could not be had. What the token service says
+// beyond its error code is not passed on: it may repeat the credentials.
+func tokenProblem(ctx context.Context, err error) error {
 	var r *oauth2.RetrieveError
-	if errors.As(err, &r) {
-		p := pipelined.Problemf("rest/token", "No access token", 502, "the token service answered %s %s", r.Response.Status, r.ErrorCode)
-		p.Retriable = slices.Contains(retriable, r.Response.StatusCode)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.As(err, &r):
+		p := pipelined.NewProblem("rest/token", "No access token", 502,
+			strings.TrimSpace(fmt.Sprintf("the token service answered %d %s", r.Response.StatusCode, oauthCode(r.ErrorCode))))
+		p.Retriable = isTransient(r.Response.StatusCode)
+		p.RetryAfter = retryAfter(r.Response.Header.Get("Retry-After"), time.Now())
 		return p
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
+	return pipelined.NewProblem("rest/token", "No access token", 502, "the token service cannot be reached, or its answer cannot be read").Transient()
+}
+
+// oauthCode lets through the codes RFC 6749 names.
+func oauthCode(code string) string {
+	if slices.Contains([]string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}, code) {
+		return code
 	}
-	return pipelined.NewProblem("rest/token", "No access token", 502, fmt.Sprint(inner(err))).Transient()
+	return ""
 }

@@ -1,4 +1,9 @@
 // Package rest calls HTTP services.
+//
+// One connection is one pool and one set of credentials. Credentials go to the
+// connection's own host only, and nothing secret is in what an error says: URLs
+// are shown without user name and query, and the connection's secrets are
+// replaced where a service repeats them (I7).
 package rest
 
 import (
@@ -13,9 +18,15 @@ import (
 // Connector is the `rest` connector.
 var Connector = connectors.Define("rest", connectors.Doc{
 	Summary: "Calls an HTTP service.",
-	Details: "A step names a `connection` and a `path` below its `base_url`, or an absolute `url` without a connection. " +
-		"An answer outside `success` is an error `rest/status` whose `status` is the service's own; 408, 425, 429, 500, 502, 503 and 504 " +
-		"and failed connections are `retriable`. `error.data` then has the answer's `status`, `headers` and `body`.",
+	Details: "A step names a `connection` and a `path` below its `base_url`, or an absolute `url` without a connection.\n\n" +
+		"What `${{ }}` puts into `path` or `url` is text like the rest of it: write `urlEncode(…)` around data, so that a slash or a " +
+		"question mark in it stays part of its segment. A path with `..` or `#` in it is refused.\n\n" +
+		"An answer outside `success` is an error `rest/status` whose `status` is the service's own; 408, 425, 429, 500, 502, 503 and 504, " +
+		"time limits and failed connections are `retriable`, and Retry-After is honoured. `error.data` has the answer's `status`, `headers` " +
+		"and the first 64 KB of its `body`. Other errors: `rest/timeout`, `rest/connection`, `rest/tls`, `rest/token`, `rest/too-large`, " +
+		"`rest/body`, `rest/request`.\n\n" +
+		"A redirect that `follow_redirects` does not allow is an answer like any other; `success: 200-399` takes it as a result. " +
+		"To another host go neither credentials nor headers of one's own.",
 }, open,
 	connectors.Op("", connectors.Doc{
 		Summary: "Sends one request and reads the answer.",
@@ -23,6 +34,7 @@ var Connector = connectors.Define("rest", connectors.Doc{
 		Examples: []connectors.Example{
 			{Title: "Read a customer", YAML: "url: https://crm.example/customers/${{ urlEncode(input.id) }}\n"},
 			{Title: "Create an order", YAML: "method: POST\nurl: https://shop.example/orders\nbody: { id: \"${{ input.id }}\" }\ntimeout: 3s\n"},
+			{Title: "A missing page is no error", YAML: "path: /stock/${{ urlEncode(input.sku) }}\nquery: { warehouse: [north, south] }\nsuccess: 200-299,404\n"},
 		},
 	}, (*client).call),
 ).WithoutConnection()
@@ -30,11 +42,12 @@ var Connector = connectors.Define("rest", connectors.Doc{
 type connection struct {
 	BaseURL        string            `yaml:"base_url" required:"" doc:"Every path is below this URL."`
 	Auth           *auth             `yaml:"auth" doc:"How the service knows us; one of basic, bearer, api_key, oauth2."`
-	Headers        map[string]string `yaml:"headers" doc:"Sent with every request."`
+	Headers        map[string]string `yaml:"headers" doc:"Sent with every request; for keys and passwords use auth, which is never shown."`
 	Timeout        time.Duration     `yaml:"timeout" default:"30s" doc:"Limit for one call, where the step sets none."`
 	TLS            *tlsSettings      `yaml:"tls" doc:"Certificates, where the system's are not enough."`
 	MaxConnections int               `yaml:"max_connections" default:"64" min:"1" max:"10000" doc:"Connections at a time."`
-	Proxy          string            `yaml:"proxy" doc:"URL of a proxy; default is none, whatever the environment says."`
+	Proxy          pipelined.Secret  `yaml:"proxy" doc:"URL of a proxy; default is none, whatever the environment says."`
+	Idempotency    bool              `yaml:"idempotency" default:"false" doc:"Send an Idempotency-Key of the step's own with POST, PUT, PATCH and DELETE, the same at every try."`
 }
 
 type auth struct {
@@ -80,15 +93,24 @@ type params struct {
 	Form            map[string]any    `yaml:"form" doc:"Sent as application/x-www-form-urlencoded."`
 	Text            string            `yaml:"text" doc:"Sent as text/plain, or as the content-type header says."`
 	Binary          any               `yaml:"binary" doc:"Bytes, or their base64 text; sent as application/octet-stream, or as the content-type header says."`
+	Multipart       []part            `yaml:"multipart" doc:"Sent as multipart/form-data. One of body, form, text, binary and multipart at most."`
 	Timeout         time.Duration     `yaml:"timeout" doc:"Limit for this call; default is the connection's."`
 	FollowRedirects string            `yaml:"follow_redirects" enum:"none,same_host,all" default:"same_host" doc:"Which redirects to follow; credentials never go to another host."`
 	Response        string            `yaml:"response" enum:"auto,json,text,binary,none" default:"auto" doc:"How to read the body; auto goes by the content type."`
 	MaxResponse     field.Size        `yaml:"max_response" default:"10MB" doc:"Largest answer to read."`
-	Success         string            `yaml:"success" default:"200-299" doc:"Statuses that are no error: 200-299,404."`
+	Success         statuses          `yaml:"success" doc:"Statuses that are no error, such as 200-299,404; default is 200-299."`
 	IdempotencyKey  string            `yaml:"idempotency_key" doc:"Sent as Idempotency-Key."`
 }
 
+type part struct {
+	Name        string `yaml:"name" required:"" doc:"Name of the field."`
+	Text        string `yaml:"text" doc:"The field's text."`
+	Binary      any    `yaml:"binary" doc:"Or a file: bytes, or their base64 text."`
+	Filename    string `yaml:"filename" doc:"Name of the file."`
+	ContentType string `yaml:"content_type" doc:"Type of the content; default for a file is application/octet-stream."`
+}
+
 // open prepares a client; nothing is dialled until the first call.
-func open(ctx context.Context, c connection, env connectors.Env) (*client, error) {
-	return newClient(ctx, c, env)
+func open(_ context.Context, c connection, env connectors.Env) (*client, error) {
+	return newClient(c, env)
 }

@@ -20,73 +20,85 @@ var Connector = connectors.Define("validate", connectors.Doc{
 }, open,
 	connectors.Op("", connectors.Doc{
 		Summary: "Checks one value.",
-		Result:  "`valid`, and with `on_invalid: report` also `violations` (each `pointer`, `keyword`, `message`)",
+		Details: "Messages name places and keywords and repeat no values. A `$ref` leads to files of the project, never to a network.",
+		Result:  "`valid`, `violations` (each `pointer`, `keyword`, `message`; at most 100)",
 		Examples: []connectors.Example{
 			{Title: "An inline schema", YAML: "value: ${{ input }}\nschema: { type: object, required: [id] }\n"},
-			{Title: "A file, reporting", YAML: "value: ${{ input }}\nfile: schemas/order.json\non_invalid: report\n"},
+			{Title: "A file, reporting", YAML: "value: ${{ input }}\nschema: schemas/order.json\non_invalid: report\n"},
 		},
 	}, (*client).check),
 )
 
 type params struct {
 	Value     any    `yaml:"value" required:"" doc:"What to check."`
-	File      string `yaml:"file" doc:"Schema file, relative to the project folder."`
-	Schema    any    `yaml:"schema" doc:"Or the schema itself."`
-	OnInvalid string `yaml:"on_invalid" enum:"fail,report" default:"fail" doc:"fail is the error validate/failed (422) with the violations in error.data."`
+	Schema    any    `yaml:"schema" required:"" doc:"The schema's file, below the project folder, or the schema itself."`
+	OnInvalid string `yaml:"on_invalid" enum:"fail,report" default:"fail" doc:"fail is the error validate/failed (422) with the violations in error.data; report is a result."`
 }
 
-// client keeps compiled schemas. A file is read once per revision.
+// client keeps compiled schemas. A file is read once.
 type client struct {
 	dir string
 
 	mu       sync.Mutex
-	compiled map[string]*schema.Schema
+	compiled map[source]*schema.Schema
 }
 
 func open(_ context.Context, _ connectors.None, env connectors.Env) (*client, error) {
-	return &client{dir: env.Dir, compiled: map[string]*schema.Schema{}}, nil
+	return &client{dir: env.Dir, compiled: map[source]*schema.Schema{}}, nil
 }
 
 // Close does nothing: there is nothing to close.
 func (*client) Close() error { return nil }
 
+// source is where a schema comes from: the name of a file, or its own text.
+type source struct {
+	text   string
+	isFile bool
+}
+
 // maxSchemas bounds the schemas kept, since inline ones may be computed.
 const maxSchemas = 1000
 
-func (c *client) schema(p params) (*schema.Schema, error) {
-	if (p.File == "") == (p.Schema == nil) {
-		return nil, pipelined.NewProblem("validate/schema", "No schema", 500, "give either file or schema")
-	}
-	name, doc := p.File, value.Raw("")
-	if p.Schema != nil {
-		var err error
-		if doc, err = value.JSON(p.Schema); err != nil {
-			return nil, err
+// inline is the name of a schema that is no file. Its references are below the
+// project folder.
+const inline = "inline.json"
+
+func (c *client) schema(v any) (*schema.Schema, error) {
+	v = value.Scalar(v)
+	var from source
+	if from.text, from.isFile = v.(string); !from.isFile {
+		doc, err := value.JSON(v)
+		if err != nil {
+			return nil, unusable(err)
 		}
-		name = string(doc)
+		from.text = string(doc)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.compiled[name]; s != nil {
+	if s := c.compiled[from]; s != nil {
 		return s, nil
 	}
-	text, label := []byte(doc), "inline.json"
-	if p.File != "" {
+	label, text := inline, []byte(from.text)
+	if from.isFile {
 		var err error
-		if text, err = c.read(p.File); err != nil {
-			return nil, pipelined.NewProblem("validate/schema", "The schema cannot be read", 500, err.Error())
+		if text, err = c.read(from.text); err != nil {
+			return nil, unusable(err)
 		}
-		label = p.File
+		label = from.text
 	}
 	s, err := schema.Compile(label, text, c.read)
 	if err != nil {
-		return nil, pipelined.NewProblem("validate/schema", "The schema cannot be used", 500, err.Error())
+		return nil, unusable(err)
 	}
 	if len(c.compiled) >= maxSchemas {
 		clear(c.compiled)
 	}
-	c.compiled[name] = s
+	c.compiled[from] = s
 	return s, nil
+}
+
+func unusable(err error) error {
+	return pipelined.NewProblem("validate/schema", "The schema cannot be used", 500, err.Error())
 }
 
 // read reads a file below the project folder, and only there.
@@ -100,13 +112,13 @@ func (c *client) read(name string) ([]byte, error) {
 }
 
 func (c *client) check(_ context.Context, p params) (any, error) {
-	s, err := c.schema(p)
+	s, err := c.schema(p.Schema)
 	if err != nil {
 		return nil, err
 	}
 	raw, err := value.JSON(p.Value)
 	if err != nil {
-		return nil, err
+		return nil, pipelined.NewProblem("validate/value", "The value cannot be checked", 500, err.Error())
 	}
 	violations := s.Validate(raw)
 	if len(violations) == 0 {
