@@ -78,7 +78,7 @@ func TestOnlyTheirOwnersImportTheLibraries(t *testing.T) {
 	t.Parallel()
 	owners := map[string][]string{
 		"github.com/expr-lang/expr": {"internal/expression"},
-		"github.com/tidwall/gjson":  {"internal/value", "internal/expression"},
+		"github.com/tidwall/gjson":  {"internal/value", "internal/schema", "objectstore"},
 		"github.com/robfig/cron/v3": {"triggers/cron"},
 		"github.com/go-chi/chi/v5":  {"triggers/http", "internal/console"},
 		"github.com/spf13/cobra":    {"cmd/pipelined"},

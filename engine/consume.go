@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"pipelined/engine/broker"
@@ -165,14 +166,23 @@ func (e *Engine) attempt(ctx context.Context, l *loaded, p *program.Pipeline, d 
 		e.store.Submit(b, func(r store.Result, err error) { defer finish(); settleDelivery(d, r, err) })
 		return
 	}
+	if try > freeTries {
+		e.contend(ctx, l, s, d, finish)
+		return
+	}
 	o := e.execute(ctx, l, s)
 	if o.aborted {
 		d.Abandon()
 		finish()
 		return
 	}
+	if o.stale != nil {
+		e.counters.rerun(s)
+		e.attempt(ctx, l, p, d, try+1)
+		return
+	}
 	e.store.Submit(o.batch, func(r store.Result, err error) {
-		if errors.Is(err, store.ErrConflict) && try < maxReruns {
+		if errors.Is(err, store.ErrConflict) {
 			e.counters.rerun(s)
 			go e.attempt(ctx, l, p, d, try+1)
 			return
@@ -187,6 +197,48 @@ func (e *Engine) attempt(ctx context.Context, l *loaded, p *program.Pipeline, d 
 		}
 		settleDelivery(d, r, err)
 	})
+}
+
+// contend runs a delivery that conflicted again and again to its end, waiting for
+// each commit.
+func (e *Engine) contend(ctx context.Context, l *loaded, s *start, d *broker.Delivery, finish func()) {
+	defer finish()
+	for n := freeTries + 1; ; n++ {
+		o, r, err := e.tryDelivery(ctx, l, s)
+		switch {
+		case o.aborted:
+			d.Abandon()
+			return
+		case err == nil:
+			e.counters.ended(s, o)
+			d.Committed(r)
+			return
+		case !errors.Is(err, store.ErrConflict) || n >= maxReruns:
+			e.logger.Error("the outcome of an event could not be committed; it will be delivered again",
+				"pipeline", s.pipeline.Name, "event", d.Event.ID, "err", err)
+			d.Refused()
+			return
+		}
+		e.counters.rerun(s)
+	}
+}
+
+// tryDelivery is one run and its commit, one at a time.
+func (e *Engine) tryDelivery(ctx context.Context, l *loaded, s *start) (*outcome, store.Result, error) {
+	e.contended.Lock()
+	defer e.contended.Unlock()
+	o := e.execute(ctx, l, s)
+	if o.aborted {
+		return o, store.Result{}, nil
+	}
+	if o.stale != nil {
+		return o, store.Result{}, fmt.Errorf("%w: %s", store.ErrConflict, o.stale.Detail)
+	}
+	r, err := e.store.Commit(ctx, o.batch)
+	if err == nil {
+		e.committed(o.batch, r)
+	}
+	return o, r, err
 }
 
 func settleDelivery(d *broker.Delivery, r store.Result, err error) {

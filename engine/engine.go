@@ -57,6 +57,7 @@ type Engine struct {
 	cancelWork context.CancelCauseFunc
 	stopping   atomic.Bool
 
+	contended   sync.Mutex // held by executions that conflicted again and again
 	requests    atomic.Int64
 	maxRequests int64
 	unsettled   settling

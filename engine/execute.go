@@ -53,6 +53,7 @@ type outcome struct {
 	problem *pipelined.Problem // nil: it succeeded
 	handled string             // what handled the problem; empty if nothing did
 	aborted bool               // cut off by the drain: it goes back undone
+	stale   *pipelined.Problem // another execution changed what this one read: it has to run again
 }
 
 // Statuses of an execution.
@@ -81,7 +82,7 @@ func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	} else {
 		e.succeeded(ctx, s, x, o)
 	}
-	if o.aborted {
+	if o.aborted || o.stale != nil {
 		return o
 	}
 	x.Effects.Fill(o.batch)
@@ -230,6 +231,10 @@ func (e *Engine) succeeded(ctx context.Context, s *start, x *step.Execution, o *
 func (e *Engine) failed(ctx context.Context, l *loaded, s *start, x *step.Execution, o *outcome, p *pipelined.Problem) {
 	if cut(ctx) || p.Type == pipelined.TypeStopping {
 		o.aborted = true
+		return
+	}
+	if p.Type == pipelined.TypeConflict {
+		o.stale = p
 		return
 	}
 	if p.Pipeline == "" {

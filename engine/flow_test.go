@@ -57,7 +57,7 @@ func TestControlFlow(t *testing.T) {
     steps:
       - name: v
         json.parse: { text: "${{ string(x * 2) }}" }
-  - respond: { body: { ok: "${{ all(steps.all.items, .v == (#index + 1) * 2) }}", n: "${{ steps.all.succeeded }}" } }
+  - respond: { body: { ok: "${{ map(steps.all.items, .v) == map(1..50, # * 2) }}", n: "${{ steps.all.succeeded }}" } }
 `, `{}`, `{"ok":true,"n":50}`},
 		{"foreach over a map gives key and value in document order", `
   - set: { s: "" }

@@ -125,7 +125,11 @@ func (s *scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 			all = append(all, j.next)
 			j.next = j.plan.Next(j.next)
 		}
-		for _, t := range s.wanted(j, all, now) {
+		for i, t := range s.wanted(j, all, now) {
+			if i > 0 && j.plan.Overlap != "allow" {
+				j.queue = append(j.queue, t) // made up for one after the other, whatever overlap says
+				continue
+			}
 			if started, ok := s.start(j, t); ok {
 				ticks = append(ticks, started)
 			}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // maxReruns is how often an execution is run again because another one changed a
 // document it depends on before it could commit.
-const maxReruns = 10
+const maxReruns = 50
 
 // ServeHTTP answers requests with the pipelines of the program in use.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -125,23 +126,42 @@ func (e *Engine) accept(name string) func(context.Context, *httptrigger.Request)
 // execution with nothing to commit does not wait for the disk.
 func (e *Engine) executeAndCommit(ctx context.Context, l *loaded, s *start) (*outcome, error) {
 	for try := 1; ; try++ {
-		o := e.execute(ctx, l, s)
-		if o.aborted || o.batch.Empty() {
-			e.counters.ended(s, o)
-			return o, nil
-		}
-		r, err := e.store.Commit(ctx, o.batch)
+		o, err := e.try(ctx, l, s, try)
 		if err == nil {
-			e.committed(o.batch, r)
 			e.counters.ended(s, o)
 			return o, nil
 		}
-		if errors.Is(err, store.ErrConflict) && try < maxReruns {
-			e.counters.rerun(s)
-			continue
+		if !errors.Is(err, store.ErrConflict) || try == maxReruns {
+			return nil, commitProblem(err)
 		}
-		return nil, commitProblem(err)
+		e.counters.rerun(s)
 	}
+}
+
+// freeTries is how often an execution runs beside others before it waits for its
+// turn: those that keep conflicting then run one after the other.
+const freeTries = 2
+
+// try is one run and its commit. It returns store.ErrConflict where it has to run
+// again.
+func (e *Engine) try(ctx context.Context, l *loaded, s *start, n int) (*outcome, error) {
+	if n > freeTries {
+		e.contended.Lock()
+		defer e.contended.Unlock()
+	}
+	o := e.execute(ctx, l, s)
+	switch {
+	case o.stale != nil:
+		return o, fmt.Errorf("%w: %s", store.ErrConflict, o.stale.Detail)
+	case o.aborted || o.batch.Empty():
+		return o, nil
+	}
+	r, err := e.store.Commit(ctx, o.batch)
+	if err != nil {
+		return o, err
+	}
+	e.committed(o.batch, r)
+	return o, nil
 }
 
 // commitProblem is what a caller is told when a commit did not happen.

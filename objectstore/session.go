@@ -404,6 +404,10 @@ func (s *Session) stored(ctx context.Context, k key) (*store.Document, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	if seen, looked := s.seen(k); looked && seen != versionOf(d) {
+		return nil, pipelined.Problemf(pipelined.TypeConflict, "Another execution changed the same document", http.StatusConflict,
+			"%s/%s changed after it was read", k.collection, k.id).Transient()
+	}
 	s.see(k, versionOf(d))
 	return d, nil
 }
@@ -487,7 +491,7 @@ func check(collection string, doc value.Raw) (value.Raw, error) {
 		return "", pipelined.Problemf(TypeDocument, "Not a document", 400,
 			"a document of %s must be an object, this is %s", collection, value.Describe(doc))
 	}
-	return strip(collection, doc)
+	return strip(collection, value.Raw(strings.TrimRight(string(doc), " \t\r\n")))
 }
 
 // own fields of every document.

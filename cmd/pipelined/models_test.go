@@ -185,7 +185,7 @@ func TestReloadWhileRunning(t *testing.T) {
 		}
 	}
 	p.eventually("the first version answers", 20*time.Second, says("one"))
-	write("${{ nothing }}")
+	write(`"${{ nothing }}"`)
 	p.eventually("the mistake is shown", 10*time.Second, func() bool { return strings.Contains(p.log.String(), "E3") })
 	if !says("one")() {
 		t.Error("a version with a mistake took the place of a good one")

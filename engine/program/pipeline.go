@@ -51,7 +51,7 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 	p.Callee.Slots, p.Callee.VarSlots = b.Slots()
 	p.Facts = b.Facts
 	p.Resumable = b.Facts.CommitsParts
-	p.Uses = Uses{Request: b.Used("request"), Event: b.Used("event"), Run: b.Used("run")}
+	p.Uses = Uses{Request: b.Used("request"), Event: p.Uses.Event || b.Used("event"), Run: b.Used("run")}
 	return p
 }
 
@@ -69,12 +69,15 @@ func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger
 	}
 	syms := expression.NewSymbols(nil)
 	step.DeclareBase(syms, t.Kind, nil)
+	syms.Declare("error", &expression.Symbol{Slot: step.SlotError}) // of retry.when
+	syms.Declare("env", c.project.EnvSymbol(step.SlotEnv))
 	tc := fc.With(syms)
 	tc.Node = t.Node
 	params := spec.New()
 	if !spec.Params.DecodeInto(tc, t.Node, params) {
 		return
 	}
+	p.Uses.Event = syms.Lookup("event").Used
 	p.Plan = spec.Plan(params, tc)
 	if r, ok := p.Plan.(*triggers.Route); ok && r.Schema != "" {
 		p.Schema = c.schema(tc, tc.Pos("body"), r.Schema)

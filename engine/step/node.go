@@ -111,7 +111,7 @@ func (n *Node) guarded(ctx context.Context, x *Execution) error {
 		}
 		return nil
 	}
-	if errors.Is(err, errStop) || n.onError == FailFlow || stopping(ctx) {
+	if errors.Is(err, errStop) || n.onError == FailFlow || beyond(ctx, err) {
 		return err
 	}
 	return n.handle(ctx, x, pipelined.AsProblem(err))
@@ -127,6 +127,9 @@ func (n *Node) tries(ctx context.Context, x *Execution) (any, error) {
 			return result, err
 		}
 		x.Effects.Rollback(mark)
+		if beyond(ctx, err) {
+			return nil, n.problem(x, err, try)
+		}
 		p := pipelined.AsProblem(n.problem(x, err, try))
 		if n.retry == nil || try >= n.retry.Attempts || ctx.Err() != nil {
 			return nil, p
@@ -216,6 +219,12 @@ func (n *Node) problem(x *Execution, err error, try int) error {
 		}
 	}
 	return p
+}
+
+// beyond reports whether an error is not the flow's to handle: the runtime drains,
+// or another execution changed what this one read and it has to run again.
+func beyond(ctx context.Context, err error) bool {
+	return stopping(ctx) || pipelined.AsProblem(err).Type == pipelined.TypeConflict
 }
 
 // stopping reports whether the work was cut off because the runtime drains;

@@ -103,7 +103,7 @@ func (x *Execution) run(ctx context.Context) error {
 		return nil
 	}
 	x.Effects.Rollback(mark)
-	if len(x.callee.OnError) == 0 || stopping(ctx) {
+	if len(x.callee.OnError) == 0 || beyond(ctx, err) {
 		return err
 	}
 	if herr := runCatch(ctx, x, x.callee.OnError, err); herr != nil && !errors.Is(herr, errStop) {

@@ -153,7 +153,7 @@ func (f *foreach) sequential(ctx context.Context, x *Execution, next func() (any
 		}
 		mark := x.Effects.Mark()
 		err = f.turn(ctx, x, item, t.Total)
-		if err != nil && (!f.keepGoing || errors.Is(err, errStop) || ctx.Err() != nil) {
+		if err != nil && (!f.keepGoing || errors.Is(err, errStop) || ctx.Err() != nil || beyond(ctx, err)) {
 			return err
 		}
 		if err != nil {
@@ -268,7 +268,7 @@ func (f *foreach) group(ctx context.Context, x *Execution, next func() (any, boo
 			mu.Lock()
 			errs[i] = terr
 			mu.Unlock()
-			if !f.keepGoing || errors.Is(terr, errStop) {
+			if !f.keepGoing || errors.Is(terr, errStop) || beyond(ctx, terr) {
 				if fatal.CompareAndSwap(nil, &terr) {
 					cancel(pipelined.NewProblem(pipelined.TypeCanceled, "Another turn of the loop failed", 499, ""))
 				}

@@ -132,7 +132,7 @@ type try struct {
 func (t *try) Run(ctx context.Context, x *Execution) (any, error) {
 	mark := x.Effects.Mark()
 	err := t.body.Run(ctx, x)
-	if err != nil && err != errStop && !stopping(ctx) {
+	if err != nil && err != errStop && !beyond(ctx, err) {
 		x.Effects.Rollback(mark)
 		if t.hasCatch {
 			err = runCatch(ctx, x, t.catch, err)

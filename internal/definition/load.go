@@ -202,7 +202,9 @@ func (p *Project) ConnectionContext() *field.Context {
 }
 
 // FileContext is what the rest of the project file is decoded in.
-func (p *Project) FileContext() *field.Context { return p.loadContext(p.projectSource(), p.root, false) }
+func (p *Project) FileContext() *field.Context {
+	return p.loadContext(p.projectSource(), p.root, false)
+}
 
 func (p *Project) projectSource() *field.File {
 	if f := p.Sources[ProjectFileName]; f != nil {

@@ -33,7 +33,12 @@ func (e *SyntaxError) Error() string {
 // the document from then on and must not be changed. An object that repeats a key
 // is valid; its first occurrence counts everywhere.
 func Parse(b []byte) (Raw, error) {
-	b = bytes.TrimSpace(b)
+	// What stands before a document would hide its kind; what follows an object or
+	// a list stays, so that it leaves byte for byte.
+	b = bytes.TrimLeft(b, " \t\r\n")
+	if len(b) > 0 && b[0] != '{' && b[0] != '[' {
+		b = bytes.TrimRight(b, " \t\r\n")
+	}
 	if !gjson.ValidBytes(b) {
 		return "", invalid(b)
 	}
