@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"pipelined"
@@ -65,7 +64,6 @@ type daemon struct {
 	public  net.Listener
 	admin   net.Listener
 	token   pipelined.Secret
-	failed  atomic.Pointer[string] // why the last reload failed; nil if it did not
 }
 
 // open opens the store and starts the engine on the program.

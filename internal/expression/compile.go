@@ -256,4 +256,4 @@ func kindOf(n ast.Node) Kind {
 }
 
 // machines are reused: each has a stack that grew to what expressions need.
-var machines = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: 10_000_000} }}
+var machines = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: 2_000_000} }}

@@ -150,6 +150,7 @@ func (p *Program) bind(c *conf.Config) {
 	add(fnAt, at)
 	add(fnOpen, func(args ...any) (any, error) { return value.Open(args[0]), nil })
 	add(fnEach, scalars)
+	add(fnObject, object)
 	add(fnAdd, addition)
 	add(fnSub, subtraction)
 	add(fnMul, multiplication)

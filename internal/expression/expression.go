@@ -29,7 +29,7 @@ func (f *Frame) Fork() *Frame {
 }
 
 // evaluation limits: a step is one read, operation or call inside an expression.
-const maxCost = 10_000_000
+const maxCost = 2_000_000
 
 // Host is where an expression gets time, ids and randomness from, so that tests
 // own all three. All functions are safe for concurrent use.

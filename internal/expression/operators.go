@@ -237,6 +237,23 @@ func scalars(args ...any) (any, error) {
 	return list, nil
 }
 
+// object turns the maps expr makes, with keys of any kind, into objects.
+func object(args ...any) (any, error) {
+	v := reflect.ValueOf(args[0])
+	if v.Kind() != reflect.Map {
+		return args[0], nil
+	}
+	out := make(map[string]any, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		name, err := value.Text(it.Key().Interface())
+		if err != nil {
+			return nil, err
+		}
+		out[name] = it.Value().Interface()
+	}
+	return out, nil
+}
+
 // contains is `in`: an element of a list, a name in an object.
 func contains(args ...any) (any, error) {
 	switch t := args[1].(type) {

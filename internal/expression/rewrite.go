@@ -22,19 +22,20 @@ const (
 
 // Internal functions; their names cannot be written by authors.
 const (
-	fnRead  = "$read"  // (frame, index of a read)
-	fnField = "$field" // (value, index of a path, mode)
-	fnAt    = "$at"    // (value, key, mode)
-	fnOpen  = "$open"
-	fnEach  = "$scalars" // opens the elements of a list
-	fnEqual = "$equal"
-	fnIn    = "$in"
-	fnAdd   = "$add"
-	fnSub   = "$sub"
-	fnMul   = "$mul"
-	fnDiv   = "$div"
-	fnMod   = "$mod"
-	frameID = "$env"
+	fnRead   = "$read"  // (frame, index of a read)
+	fnField  = "$field" // (value, index of a path, mode)
+	fnAt     = "$at"    // (value, key, mode)
+	fnOpen   = "$open"
+	fnEach   = "$scalars" // opens the elements of a list
+	fnObject = "$object"  // an object as the rest of the language knows it
+	fnEqual  = "$equal"
+	fnIn     = "$in"
+	fnAdd    = "$add"
+	fnSub    = "$sub"
+	fnMul    = "$mul"
+	fnDiv    = "$div"
+	fnMod    = "$mod"
+	frameID  = "$env"
 )
 
 // rewriter turns names into reads of slots, and takes over every look into a
@@ -145,9 +146,10 @@ func (r *rewriter) member(ref *ast.Node, n *ast.MemberNode, m mode, lenient bool
 		return
 	}
 	if len(segments) > 0 {
+		i := len(r.program.fields)
 		r.program.fields = append(r.program.fields, value.NewPath(segments...))
 		r.node(&base, output)
-		*ref = call(n, fnField, base, integer(len(r.program.fields)-1), integer(int(m)))
+		*ref = call(n, fnField, base, integer(i), integer(int(m)))
 		return
 	}
 	r.node(&n.Node, output)
@@ -433,8 +435,7 @@ func (r *rewriter) builtin(ref *ast.Node, n *ast.BuiltinNode, m mode) {
 	}
 	for i := range n.Arguments {
 		body := compute
-		if p, isPredicate := n.Arguments[i].(*ast.PredicateNode); isPredicate && n.Name == "map" {
-			_ = p
+		if n.Name == "map" && isPredicate(n.Arguments[i]) {
 			body = m
 		}
 		r.node(&n.Arguments[i], body)
@@ -444,6 +445,10 @@ func (r *rewriter) builtin(ref *ast.Node, n *ast.BuiltinNode, m mode) {
 	}
 	if overScalars[n.Name] && len(n.Arguments) > 0 && !slices.ContainsFunc(n.Arguments, isPredicate) {
 		n.Arguments[0] = call(n, fnEach, n.Arguments[0])
+	}
+	if n.Name == "groupBy" || n.Name == "fromPairs" {
+		*ref = call(n, fnObject, n)
+		return
 	}
 	if m == compute && elementsOf[n.Name] {
 		*ref = call(n, fnOpen, n)

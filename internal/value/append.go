@@ -14,7 +14,7 @@ import (
 
 // JSON writes a value as a document.
 func JSON(v any) (Raw, error) {
-	if r, ok := v.(Raw); ok {
+	if r, ok := v.(Raw); ok && r != "" {
 		return r, nil
 	}
 	b, err := Append(make([]byte, 0, 128), v)
@@ -198,9 +198,12 @@ func Quote(s string) Raw { return Raw(appendString(make([]byte, 0, len(s)+2), s)
 // they go.
 func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// Text is what putting a value into a text inserts: texts bare, null as nothing,
-// everything else as JSON.
+// Text is what putting a value into a text inserts: texts bare, numbers as they
+// came, null as nothing, everything else as JSON.
 func Text(v any) (string, error) {
+	if r, ok := v.(Raw); ok && r != "" && (r[0] == '-' || r[0] >= '0' && r[0] <= '9') {
+		return string(r), nil
+	}
 	switch t := Scalar(v).(type) {
 	case nil:
 		return "", nil

@@ -189,7 +189,7 @@ func TestBodies(t *testing.T) {
 		name, path, typ, body string
 		want                  any // input; a text that begins with a number is status and detail
 	}{
-		{"JSON stays as it came", "/open", "application/json", ` {"n": 1.10} `, value.Raw(`{"n": 1.10}`)},
+		{"JSON stays as it came", "/open", "application/json", ` {"n": 1.10} `, value.Raw(`{"n": 1.10} `)},
 		{"JSON with parameters", "/open", "application/json; charset=utf-8", `1e3`, value.Raw(`1e3`)},
 		{"a +json type", "/open", "application/cloudevents+json", `[]`, value.Raw(`[]`)},
 		{"no type is JSON", "/open", "", `"a"`, value.Raw(`"a"`)},
