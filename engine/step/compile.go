@@ -232,13 +232,16 @@ func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Typ
 	only := func(name string, slot int, kinds ...string) {
 		sym := &expression.Symbol{Slot: slot}
 		if !slices.Contains(kinds, trigger) {
-			sym.Hidden = fmt.Sprintf("%s exists only in a pipeline with %s trigger; this one has %s",
-				name, article(kinds), article([]string{trigger}))
+			has := "this one has " + article([]string{trigger}) + " trigger"
+			if trigger == "" {
+				has = "this one has none"
+			}
+			sym.Hidden = fmt.Sprintf("%s exists only in a pipeline with %s trigger, and %s", name, article(kinds), has)
 		}
 		syms.Declare(name, sym)
 	}
 	only("request", SlotRequest, "http")
-	only("event", SlotEvent, "event", "error", "http accepted")
+	only("event", SlotEvent, "event", "error")
 	only("schedule", SlotSchedule, "cron")
 	syms.Declare("run", &expression.Symbol{Slot: SlotRun})
 	syms.Declare("globals", &expression.Symbol{Slot: SlotGlobals})
@@ -254,11 +257,8 @@ func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Typ
 }
 
 func article(kinds []string) string {
-	if len(kinds) == 1 && kinds[0] == "" {
-		return "no trigger"
-	}
 	a := "a "
-	if strings.ContainsAny(kinds[0][:1], "aeiou") {
+	if len(kinds[0]) > 0 && strings.ContainsAny(kinds[0][:1], "aeiou") {
 		a = "an "
 	}
 	return a + strings.Join(kinds, " or ")
@@ -445,9 +445,33 @@ func (b *Compiler) actionKeys() []string {
 // action builds what the step does.
 func (b *Compiler) action(c *field.Context, n *Node, key *field.Pair, pairs []field.Pair, def *definition.Step) Action {
 	if ctl := b.Controls[key.Key]; ctl != nil {
+		if b.strays(c, ctl, pairs) {
+			return nil
+		}
 		return ctl.build(b, c, n, pairs, def)
 	}
 	return b.connectorAction(c, n, key, pairs)
+}
+
+// strays reports keys that neither the action nor a step takes.
+func (b *Compiler) strays(c *field.Context, ctl *Control, pairs []field.Pair) bool {
+	known := slices.Clone(optionKeys)
+	for _, f := range ctl.Params.Fields() {
+		known = append(known, f.Key)
+	}
+	found := false
+	for _, p := range pairs {
+		if slices.Contains(known, p.Key) {
+			continue
+		}
+		found = true
+		fix := "beside " + ctl.Key + " a step takes: " + strings.Join(known, ", ")
+		if near := diag.Suggest(p.Key, known); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		c.Report(field.CodeUnknownKey, diag.Error, p.KeyNode, "a step has no key "+p.Key, "It would be ignored.", fix)
+	}
+	return found
 }
 
 // inner returns symbols for a nested list whose step names are its own: what it

@@ -26,6 +26,8 @@ func define[P any](key, summary, result, example string, build func(b *Compiler,
 		Key: key, Summary: summary, Result: result, Example: example, Params: shape,
 		build: func(b *Compiler, c *field.Context, n *Node, pairs []field.Pair, def *definition.Step) Action {
 			p := new(P)
+			c = c.With(c.Symbols)
+			c.Node = def.Node
 			if !shape.DecodePairs(c, def.Node, pairs, p) {
 				return nil
 			}

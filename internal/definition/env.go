@@ -35,10 +35,16 @@ func newEnvironment(lookup func(string) (string, bool)) *environment {
 // symbol declares env at a slot. Which variables there are is known at load, so
 // one that is not set is a finding, unless ?? gives a default.
 func (e *environment) symbol(slot int) *expression.Symbol {
-	return &expression.Symbol{Slot: slot, Environment: func(name string) bool {
-		_, ok := e.lookup(name)
-		return ok
-	}}
+	return &expression.Symbol{Slot: slot, Environment: e.has}
+}
+
+// has reports whether a variable is set, and takes its value over.
+func (e *environment) has(name string) bool {
+	text, ok := e.lookup(name)
+	if ok {
+		e.value[name] = text
+	}
+	return ok
 }
 
 // symbols declares what the project file may use; secrets only in connections.
@@ -46,10 +52,7 @@ func (e *environment) symbols(secrets bool) *expression.Symbols {
 	s := expression.NewSymbols(nil)
 	s.Declare("env", e.symbol(envSlot))
 	if secrets {
-		s.Declare("secrets", &expression.Symbol{Slot: secretsSlot, Environment: func(name string) bool {
-			_, ok := e.lookup(strings.ToUpper(name))
-			return ok
-		}})
+		s.Declare("secrets", &expression.Symbol{Slot: secretsSlot, Environment: func(name string) bool { return e.has(strings.ToUpper(name)) }})
 	}
 	return s
 }

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
 
 	"pipelined/internal/diag"
 	"pipelined/internal/value"
@@ -48,9 +50,11 @@ type rewriter struct {
 	err     *Error
 }
 
-func (r *rewriter) fail(n ast.Node, e *Error) {
+func (r *rewriter) fail(n ast.Node, e *Error) { r.failAt(n.Location(), e) }
+
+func (r *rewriter) failAt(l file.Location, e *Error) {
 	if r.err == nil {
-		e.Offset, e.Length = span(r.src, n.Location())
+		e.Offset, e.Length = span(r.src, l)
 		if e.Length == 0 {
 			e.Length = 1
 		}
@@ -189,16 +193,21 @@ func chain(n ast.Node) (base ast.Node, segments []string) {
 
 // read resolves a name and the members below it to a slot and a path.
 func (r *rewriter) read(ref *ast.Node, n ast.Node, root string, segments []string, m mode, lenient bool) {
+	at := n.Location() // of a member chain only its end
+	if base, _ := chain(n); base != nil {
+		at.From = min(at.From, base.Location().From)
+	}
 	sym := r.syms.Lookup(root)
 	if sym == nil {
-		r.fail(n, unknown(root, r.syms))
+		at.To = at.From + utf8.RuneCountInString(root)
+		r.failAt(at, unknown(root, r.syms))
 		return
 	}
 	sym.Used = true
 	name, rest := root, segments
 	for {
 		if sym.Hidden != "" {
-			r.fail(n, &Error{Code: CodeHidden, Summary: name + " cannot be used here: " + sym.Hidden, Fix: "see docs/language.md, Scope"})
+			r.failAt(at, &Error{Code: CodeHidden, Summary: name + " cannot be used here: " + sym.Hidden, Fix: "see docs/language.md, Scope"})
 			return
 		}
 		if len(rest) == 0 {
@@ -206,7 +215,7 @@ func (r *rewriter) read(ref *ast.Node, n ast.Node, root string, segments []strin
 		}
 		next := sym.Members[rest[0]]
 		if next == nil && sym.Closed {
-			r.fail(n, unknownMember(name, rest[0], sym))
+			r.failAt(at, unknownMember(name, rest[0], sym))
 			return
 		}
 		if next == nil {
@@ -217,15 +226,15 @@ func (r *rewriter) read(ref *ast.Node, n ast.Node, root string, segments []strin
 		sym.Used = true
 	}
 	if sym.Slot < 0 {
-		r.fail(n, &Error{Code: CodeUnknownStep, Summary: name + " is not a value itself", Fix: "name one of its members: " + strings.Join(members(sym), ", ")})
+		r.failAt(at, &Error{Code: CodeUnknownStep, Summary: name + " is not a value itself", Fix: "name one of its members: " + strings.Join(members(sym), ", ")})
 		return
 	}
 	if err := environment(sym, name, rest, lenient); err != nil {
-		r.fail(n, err)
+		r.failAt(at, err)
 		return
 	}
 	if err := fieldError(sym.Type, name, rest); err != nil {
-		r.fail(n, err)
+		r.failAt(at, err)
 		return
 	}
 	full := strings.Join(append([]string{root}, segments...), ".")

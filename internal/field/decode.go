@@ -316,7 +316,12 @@ func (d *decoding) nested(k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
 	if k.ptr {
 		target = reflect.New(k.typ.Elem()).Elem()
 	}
-	setters := d.structure(k.shape, n, mapping(d.Context, k.shape, n), target)
+	before := d.Diags.Len()
+	pairs := mapping(d.Context, k.shape, n)
+	if d.Diags.ErrorsSince(before) {
+		return nil
+	}
+	setters := d.structure(k.shape, n, pairs, target)
 	if k.ptr {
 		dst.Set(target.Addr())
 	}
