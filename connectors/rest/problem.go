@@ -89,7 +89,7 @@ func (k *client) failure(ctx context.Context, err error, r request) error {
 		return pipelined.Problemf("rest/redirects", "The service redirects in circles", 502, "%s: %v", r.shown(), errRedirects)
 	}
 	detail := r.shown() + ": " + k.secrets.replace(reason(err))
-	if errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) {
+	if errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) || errors.Is(err, http.ErrSchemeMismatch) {
 		return pipelined.NewProblem("rest/tls", "No secure connection to the service", 502, detail)
 	}
 	return pipelined.NewProblem("rest/connection", "The service cannot be reached", 502, detail).Transient()
