@@ -1,0 +1,267 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/store"
+	"pipelined/internal/store/sqlite"
+	"pipelined/internal/store/storetest"
+)
+
+// The test binary plays a process that commits until it is killed.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SQLITE_TEST_COMMITTER"); path != "" {
+		commitForEver(path)
+	}
+	os.Exit(m.Run())
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		path := filepath.Join(t.TempDir(), "data.db")
+		return func(t *testing.T, c pipelined.Clock) store.Store {
+			t.Helper()
+			s, err := sqlite.Open(path, sqlite.Config{Clock: c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+	})
+}
+
+func TestOpening(t *testing.T) {
+	t.Parallel()
+	t.Run("a second process is refused", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "data.db")
+		s, err := sqlite.Open(path, sqlite.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if _, err := sqlite.Open(path, sqlite.Config{}); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("a file that is no store is named and left alone", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "data.db")
+		text := strings.Repeat("this is not a database\n", 100)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := sqlite.Open(path, sqlite.Config{})
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%v", err)
+		}
+		if after, _ := os.ReadFile(path); string(after) != text {
+			t.Error("the file was changed")
+		}
+	})
+	t.Run("a store of a newer version is refused", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "data.db")
+		s, err := sqlite.Open(path, sqlite.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		execute(t, path, "pragma user_version = 99")
+		if _, err := sqlite.Open(path, sqlite.Config{}); !errors.Is(err, store.ErrNewer) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("a database of another program is refused", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "data.db")
+		execute(t, path, "create table other (a)")
+		if _, err := sqlite.Open(path, sqlite.Config{}); err == nil || !strings.Contains(err.Error(), "another program") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("a private store is gone after Close", func(t *testing.T) {
+		t.Parallel()
+		s, err := sqlite.Open("", sqlite.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := s.Path()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("%s is still there", path)
+		}
+	})
+}
+
+// commitForEver commits numbered batches and says each number once it is durable.
+func commitForEver(path string) {
+	s, err := sqlite.Open(path, sqlite.Config{})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	last, err := s.LastSeq(context.Background())
+	if err != nil {
+		os.Exit(1)
+	}
+	var mu sync.Mutex
+	for n := last/2 + 1; ; n++ {
+		id := fmt.Sprint(n)
+		b := &store.Batch{
+			Events:    []*pipelined.Event{{ID: id + "a", Type: "a", Time: time.Now(), Data: `{}`}, {ID: id + "b", Type: "b", Time: time.Now(), Data: `{}`}},
+			Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: id, Document: `{"n":` + id + `}`}},
+			Acks:      []store.Ack{{Subscription: "sub", From: n, To: n}},
+		}
+		s.Submit(b, func(_ store.Result, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				fmt.Println(id)
+			}
+		})
+	}
+}
+
+// TestKill kills a process that commits, at random moments, and checks that what
+// it said was durable is there, whole, and that nothing is half there.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	kills := 20
+	if testing.Short() {
+		kills = 4
+	}
+	path := filepath.Join(t.TempDir(), "data.db")
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 2))
+	t.Logf("seed %d", seed)
+	said := map[string]bool{}
+	for range kills {
+		for id := range killed(t, path, random) {
+			said[id] = true
+		}
+		check(t, path, said)
+	}
+	if len(said) < kills {
+		t.Errorf("only %d batches in %d runs", len(said), kills)
+	}
+}
+
+// killed runs the committer for a moment and returns what it said.
+func killed(t *testing.T, path string, random *rand.Rand) map[string]bool {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), "SQLITE_TEST_COMMITTER="+path)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	lines := bufio.NewScanner(out)
+	wanted := 1 + random.IntN(3000)
+	for n := 0; n < wanted && lines.Scan(); n++ {
+		said[lines.Text()] = true
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		if _, err := fmt.Sscan(lines.Text(), new(int)); err == nil {
+			said[lines.Text()] = true
+		}
+	}
+	_ = c.Wait() // killed: the error is the point
+	return said
+}
+
+func check(t *testing.T, path string, said map[string]bool) {
+	t.Helper()
+	s, err := sqlite.Open(path, sqlite.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	documents, err := s.Count(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := s.LastSeq(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	subs, err := s.Subscriptions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != 2*documents || len(subs) != 1 || subs[0].Floor != documents || len(subs[0].Done) != 0 {
+		t.Fatalf("half a batch: %d documents, %d events, subscription %+v", documents, last, subs)
+	}
+	for id := range said {
+		if d, err := s.Get(t.Context(), "c", id); err != nil || d == nil {
+			t.Fatalf("batch %s was said to be durable and is gone (%v)", id, err)
+		}
+	}
+}
+
+func execute(t *testing.T, path, text string) {
+	t.Helper()
+	db := openRaw(t, path)
+	defer db.Close()
+	if _, err := db.Exec(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkCommit commits an acknowledgement and a 500-byte event a batch.
+func BenchmarkCommit(b *testing.B) {
+	for _, submitters := range []int{1, 64, 512} {
+		b.Run(fmt.Sprintf("%d", submitters), func(b *testing.B) {
+			s, err := sqlite.Open(filepath.Join(b.TempDir(), "data.db"), sqlite.Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			data := `{"x":"` + strings.Repeat("y", 490) + `"}`
+			places := make(chan struct{}, submitters)
+			b.ResetTimer()
+			for n := range b.N {
+				places <- struct{}{}
+				s.Submit(&store.Batch{
+					Events: []*pipelined.Event{{ID: fmt.Sprintf("%020d", n), Type: "t", Time: time.Now(), Data: data}},
+					Acks:   []store.Ack{{Subscription: "sub", From: int64(n + 1), To: int64(n + 1)}},
+				}, func(_ store.Result, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+					<-places
+				})
+			}
+			for range submitters {
+				places <- struct{}{}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
