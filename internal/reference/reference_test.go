@@ -118,14 +118,15 @@ const connections = "connections: { shop: { db: { driver: sqlite, path: a.db } }
 func project(yaml string) fstest.MapFS {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	files := fstest.MapFS{"pipelined.yaml": file(connections), "price_order.yaml": file("pipeline: price_order\nsteps:\n  - respond: { body: 1 }\n"),
-		"orders_import.yaml":  file("pipeline: orders_import\nsteps:\n  - set: { x: 1 }\n"),
-		"orders_process.yaml": file("pipeline: orders_process\nsteps:\n  - set: { x: 1 }\n"),
-		"schemas/order.json":  file(`{"type":"object"}`)}
+		"schemas/order.json": file(`{"type":"object"}`)}
 	switch {
 	case strings.HasPrefix(yaml, "project:"):
 		files["pipelined.yaml"] = file(yaml)
 		files["a.yaml"] = file("pipeline: a\nsteps:\n  - respond: { body: 1 }\n")
 	case strings.HasPrefix(yaml, "trigger:"):
+		for _, name := range []string{"orders_import", "orders_process"} {
+			files[name+".yaml"] = file("pipeline: " + name + "\nsteps:\n  - set: { x: 1 }\n")
+		}
 		files["a.yaml"] = file("pipeline: a\n" + yaml + "steps:\n  - set: { x: 1 }\n")
 	case strings.HasPrefix(yaml, "- "):
 		if strings.HasPrefix(yaml, "- db.") {
