@@ -11,50 +11,52 @@ func argsProblem(format string, args ...any) *pipelined.Problem {
 	return pipelined.Problemf("db/args", "The arguments do not fit the statement", 500, format, args...)
 }
 
-// bind puts arguments in the order of a statement's placeholders. A map may have
-// more than the statement names: an item of a batch, or a whole input.
-func (k *client) bind(s *prepared, args any) ([]any, error) {
-	var list []any
+// bind puts arguments in the order of a statement's placeholders. Names may be
+// more than the statement has: an item of a batch, or a whole input.
+func (k *client) bind(s *prepared, args map[string]any, values []any) ([]any, error) {
 	switch {
-	case s.style == none && value.Length(args) == 0:
-		return nil, nil
-	case s.style == none:
-		return nil, argsProblem("there are args, and the statement has no placeholders: write :name in it")
-	case s.style == named:
-		m, ok := value.Open(args).(map[string]any)
-		if !ok {
-			return nil, argsProblem("the statement has :name placeholders, so args must be a map, not %s", value.Describe(args))
-		}
-		for _, p := range s.places {
-			v, given := m[p.name]
-			if !given {
-				return nil, argsProblem("args has no %s", p.name)
-			}
-			list = append(list, v)
-		}
-	default:
-		given, ok := value.Open(args).([]any)
-		if !ok {
-			return nil, argsProblem("the statement has ? or $1 placeholders, so args must be a list, not %s", value.Describe(args))
-		}
-		wanted := 0
-		for _, p := range s.places {
-			wanted = max(wanted, p.index+1)
-		}
-		if len(given) != wanted {
-			return nil, argsProblem("the statement has %d placeholders, and args has %d elements", wanted, len(given))
-		}
-		for _, p := range s.places {
-			list = append(list, given[p.index])
-		}
+	case s.broken != nil:
+		return nil, argsProblem("%v", s.broken)
+	case s.style == named && values != nil:
+		return nil, argsProblem("the statement has :name placeholders, which take a map of args")
+	case s.style != named && args != nil:
+		return nil, argsProblem("the statement has no :name placeholders for args; ? and $1 take a list of values")
 	}
-	for i, v := range list {
+	wanted := 0
+	for _, p := range s.places {
+		wanted = max(wanted, p.index+1)
+	}
+	if s.style != named && len(values) != wanted {
+		return nil, argsProblem("the statement has %d placeholders, and there are %d values", wanted, len(values))
+	}
+	list := make([]any, len(s.places))
+	for i, p := range s.places {
+		var v any
+		if s.style == named {
+			var given bool
+			if v, given = args[p.name]; !given {
+				return nil, argsProblem("there is no argument %s", p.name)
+			}
+		} else {
+			v = values[p.index]
+		}
 		var err error
 		if list[i], err = k.argument(v); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// bindItem takes an item of a batch: a map for :name, a list for ? and $1.
+func (k *client) bindItem(s *prepared, item any) ([]any, error) {
+	switch t := value.Open(item).(type) {
+	case map[string]any:
+		return k.bind(s, t, nil)
+	case []any:
+		return k.bind(s, nil, t)
+	}
+	return nil, argsProblem("an item must be a map or a list, not %s", value.Describe(item))
 }
 
 // argument turns a value into what the drivers take. Objects and lists travel as

@@ -27,7 +27,7 @@ func (k *client) batch(ctx context.Context, p batchParams) (any, error) {
 			return nil, false, err
 		}
 		i++
-		args, err := k.bind(s, item)
+		args, err := k.bindItem(s, item)
 		if err != nil {
 			return nil, false, atItem{i, err}
 		}

@@ -16,8 +16,8 @@ import (
 // Connector is the `db` connector.
 var Connector = connectors.Define("db", connectors.Doc{
 	Summary: "Queries and changes a relational database.",
-	Details: "Placeholders are `:name`, with `args` a map, or `?` or `$1`, with `args` a list, for every database; `??` is a literal `?`. " +
-		"A map may have more than the statement names. Objects and lists are sent as JSON text; PostgreSQL takes lists as arrays too: `id = any(:ids)`.\n\n" +
+	Details: "Placeholders are `:name`, whose values are `args`, or `?` or `$1`, whose values are the list `values`, for every database; `??` is a literal `?`. " +
+		"`args` may have more than the statement names, so `args: ${{ input }}` is fine. Times and bytes are sent as such, objects and lists as JSON text; PostgreSQL takes lists as arrays too: `id = any(:ids)`.\n\n" +
 		"What a database does is outside the execution's own commit: it may happen again after a crash, so make statements idempotent " +
 		"(`on conflict do nothing`, a key made of `event.id`).\n\n" +
 		"Errors: `db/constraint` (409), `db/data` (422, a value that fits no column), `db/syntax`, `db/args`, `db/too-many-rows`, and, retriable, `db/busy` " +
@@ -66,17 +66,19 @@ type connection struct {
 }
 
 type queryParams struct {
-	SQL     statement     `yaml:"sql" required:"" doc:"The statement; values go into args."`
-	Args    any           `yaml:"args" doc:"Map for :name, list for ? and $1."`
-	Stream  bool          `yaml:"stream" default:"false" doc:"rows becomes a stream for foreach: constant memory."`
-	MaxRows int           `yaml:"max_rows" default:"10000" min:"1" doc:"More rows than this are an error, without stream."`
-	Timeout time.Duration `yaml:"timeout" default:"60s" doc:"Limit for the statement; for a stream, until its first row."`
+	SQL     statement      `yaml:"sql" required:"" doc:"The statement; values go into args."`
+	Args    map[string]any `yaml:"args" doc:"The values of :name."`
+	Values  []any          `yaml:"values" doc:"The values of ? or $1, in order."`
+	Stream  bool           `yaml:"stream" default:"false" doc:"rows becomes a stream for foreach: constant memory."`
+	MaxRows int            `yaml:"max_rows" default:"10000" min:"1" doc:"More rows than this are an error, without stream."`
+	Timeout time.Duration  `yaml:"timeout" default:"60s" doc:"Limit for the statement; for a stream, until its first row."`
 }
 
 type execParams struct {
-	SQL     statement     `yaml:"sql" required:"" doc:"The statement; values go into args."`
-	Args    any           `yaml:"args" doc:"Map for :name, list for ? and $1."`
-	Timeout time.Duration `yaml:"timeout" default:"60s" doc:"Limit for the statement."`
+	SQL     statement      `yaml:"sql" required:"" doc:"The statement; values go into args."`
+	Args    map[string]any `yaml:"args" doc:"The values of :name."`
+	Values  []any          `yaml:"values" doc:"The values of ? or $1, in order."`
+	Timeout time.Duration  `yaml:"timeout" default:"60s" doc:"Limit for the statement."`
 }
 
 type batchParams struct {

@@ -32,6 +32,7 @@ const (
 	binary
 	truth
 	bits
+	single // a float of 32 bits
 )
 
 func newReader(rows *sql.Rows, d dialect) (*reader, error) {
@@ -58,8 +59,10 @@ func kindOf(d dialect, name string) kind {
 	name = strings.TrimPrefix(name, "UNSIGNED ")
 	switch name {
 	case "NUMERIC", "DECIMAL", "INT", "INTEGER", "TINYINT", "SMALLINT", "MEDIUMINT", "BIGINT", "YEAR",
-		"INT2", "INT4", "INT8", "OID", "FLOAT", "DOUBLE", "FLOAT4", "FLOAT8", "REAL":
+		"INT2", "INT4", "INT8", "OID", "FLOAT", "DOUBLE", "FLOAT8", "REAL":
 		return number
+	case "FLOAT4":
+		return single
 	case "JSON", "JSONB":
 		return document
 	case "DATE":
@@ -113,16 +116,29 @@ func appendCell(dst []byte, v any, k kind) ([]byte, error) {
 		}
 		return strconv.AppendInt(dst, t, 10), nil
 	case float32:
-		return appendText(dst, strconv.FormatFloat(float64(t), 'g', -1, 32), number), nil
+		return appendFloat(dst, float64(t), 32), nil
 	case float64:
-		if math.IsNaN(t) || math.IsInf(t, 0) {
-			return append(dst, "null"...), nil // JSON has no such number
+		if k == single {
+			return appendFloat(dst, t, 32), nil
 		}
-		return value.Append(dst, t)
+		return appendFloat(dst, t, 64), nil
 	case time.Time:
 		return appendTime(dst, t, k)
 	}
 	return value.Append(dst, v)
+}
+
+// appendFloat writes the shortest text that is the same number; JSON has no NaN
+// and no infinity.
+func appendFloat(dst []byte, f float64, bits int) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, "null"...)
+	}
+	format := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(dst, f, format, -1, bits)
 }
 
 // appendTime writes days as days. What MySQL calls 0000-00-00 is no time.
@@ -139,7 +155,7 @@ func appendTime(dst []byte, t time.Time, k kind) ([]byte, error) {
 // appendText writes what the driver gave as text or bytes.
 func appendText(dst []byte, s string, k kind) []byte {
 	switch k {
-	case number:
+	case number, single:
 		if isNumber(s) {
 			return append(dst, s...)
 		}

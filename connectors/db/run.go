@@ -10,7 +10,7 @@ import (
 
 func (k *client) query(ctx context.Context, p queryParams) (any, error) {
 	s := p.SQL.of(k.dialect)
-	args, err := k.bind(s, p.Args)
+	args, err := k.bind(s, p.Args, p.Values)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 
 func (k *client) exec(ctx context.Context, p execParams) (any, error) {
 	s := p.SQL.of(k.dialect)
-	args, err := k.bind(s, p.Args)
+	args, err := k.bind(s, p.Args, p.Values)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type prepared struct {
 	text   string
 	places []place // in the order the driver wants them
 	style  style
+	broken error // why this dialect cannot take the statement
 }
 
 // place is where an argument goes.
@@ -80,16 +81,17 @@ func (s *statement) DecodeField(c *field.Context, n *yaml.Node) {
 // parse prepares a statement. It is an error only if no dialect can take it.
 func parse(text string) (statement, error) {
 	var s statement
-	errs := 0
+	var errs []error
 	for _, d := range []dialect{postgres, mysqlDialect, sqliteDialect} {
 		p, err := prepare(text, d)
 		if err != nil {
-			errs++
+			errs = append(errs, err)
+			p.broken = err
 		}
 		*s.of(d) = p
 	}
-	if errs == 3 {
-		return statement{}, errMixed
+	if len(errs) == 3 {
+		return statement{}, errs[0]
 	}
 	return s, nil
 }
@@ -128,7 +130,7 @@ func prepare(text string, d dialect) (prepared, error) {
 	}
 	s.out.WriteString(text[s.copied:])
 	s.text = s.out.String()
-	return prepared{s.text, s.places, s.style}, nil
+	return prepared{text: s.text, places: s.places, style: s.style}, nil
 }
 
 // place puts the driver's placeholder where the author's stood.

@@ -52,12 +52,11 @@ func (k *client) stream(ctx context.Context, s *prepared, args []any, limit time
 // Next returns the next row as a document.
 func (s *stream) Next(ctx context.Context) (any, bool, error) {
 	s.watch(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, false, problem(cause, cause)
+	}
 	if !s.rows.Next() {
-		err := s.rows.Err()
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
+		if err := s.rows.Err(); err != nil {
 			return nil, false, problem(s.cause(), err)
 		}
 		return nil, false, nil
