@@ -149,12 +149,17 @@ func (s *Subscription) pump() {
 	if run == nil || run.intake.Err() != nil || s.closed {
 		return
 	}
-	for s.workers < s.cfg.Concurrency && s.starting < s.ready.size {
+	for s.workers < s.cfg.Concurrency && s.starting < s.ready.size && !s.strict() {
 		s.workers++
 		s.starting++
 		s.broker.workers.Go(func() { s.run(run) })
 	}
 }
+
+// strict reports that nothing may be handed out now because concurrency is 1 and
+// the delivery before is not committed: one at a time means that each sees what
+// the one before did.
+func (s *Subscription) strict() bool { return s.cfg.Concurrency == 1 && s.out > 0 }
 
 // run hands deliveries to the handler until none is ready.
 func (s *Subscription) run(run *running) {
@@ -175,7 +180,7 @@ func (s *Subscription) take(run *running, first bool) *Delivery {
 		s.starting--
 	}
 	var d *Delivery
-	if !s.closed && run.intake.Err() == nil && s.workers <= s.cfg.Concurrency {
+	if !s.closed && run.intake.Err() == nil && s.workers <= s.cfg.Concurrency && !s.strict() {
 		d = s.ready.pop()
 	}
 	if d == nil {
@@ -193,7 +198,7 @@ func (s *Subscription) take(run *running, first bool) *Delivery {
 func (s *Subscription) takeOne() *Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.strict() {
 		return nil
 	}
 	d := s.ready.pop()
@@ -238,6 +243,7 @@ func (s *Subscription) refused(d *Delivery) {
 	d.refusals++
 	wait := refusedWait << min(d.refusals-1, 10)
 	s.later(d, s.broker.clock.Now().Add(min(wait, maxRefusedWait)), true)
+	s.pump()
 	s.mu.Unlock()
 	s.broker.notify()
 }

@@ -75,28 +75,29 @@ const putResult = "`_id`, `_version`"
 func putControl() *Control {
 	return define("object_store.put", "Writes a document, replacing what is there.", putResult, `
 - object_store.put: { collection: orders, id: "${{ input.id }}", document: "${{ input }}" }
-`, func(b *Compiler, c *field.Context, _ *Node, p *putParams) Action {
+`, func(b *Compiler, c *field.Context, n *Node, p *putParams) Action {
 		if !b.storeFacts(c, p.Put.Collection, true) {
 			return nil
 		}
-		return &put{putValue: p.Put}
+		return &put{putValue: p.Put, named: n.named}
 	})
 }
 
 func insertControl() *Control {
 	return define("object_store.insert", "Creates a document; error conflict (409) if the id exists.", putResult, `
 - object_store.insert: { collection: orders, id: "${{ input.id }}", document: "${{ input }}" }
-`, func(b *Compiler, c *field.Context, _ *Node, p *insertParams) Action {
+`, func(b *Compiler, c *field.Context, n *Node, p *insertParams) Action {
 		if !b.storeFacts(c, p.Insert.Collection, true) {
 			return nil
 		}
-		return &put{insert: true, putValue: putValue{Collection: p.Insert.Collection, ID: p.Insert.ID, Document: p.Insert.Document}}
+		return &put{insert: true, named: n.named, putValue: putValue{Collection: p.Insert.Collection, ID: p.Insert.ID, Document: p.Insert.Document}}
 	})
 }
 
 type put struct {
 	putValue
 	insert bool
+	named  bool // somebody may read the version
 }
 
 func (s *put) Run(ctx context.Context, x *Execution) (any, error) {
@@ -117,6 +118,11 @@ func (s *put) Run(ctx context.Context, x *Execution) (any, error) {
 		return nil, err
 	}
 	docs := x.Effects.Documents()
+	if s.named && ifVersion == 0 && !s.insert {
+		if err := docs.Version(ctx, s.Collection.Text, id); err != nil {
+			return nil, err
+		}
+	}
 	var r objectstore.PutResult
 	if s.insert {
 		r, err = docs.Insert(ctx, s.Collection.Text, id, doc)
