@@ -43,22 +43,22 @@ type binder func(f *expression.Frame, dst reflect.Value) error
 // decoding is one decode on its way.
 type decoding struct {
 	*Context
-	load  bool // values must be known now
-	paths []string
+	load  bool      // values must be known now
+	paths *[]string // what expressions read, of the whole struct
 }
 
 // Decode decodes parameters that are bound per call. n may be nil: everything is
 // then at its default. It returns nil after reporting an error.
 func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
 	before := c.Diags.Len()
-	d := &decoding{Context: c}
+	d := &decoding{Context: c, paths: new([]string)}
 	base := reflect.New(s.typ).Elem()
 	at := n
 	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		at = c.Node
 	}
 	b := &Binding{typ: s.typ, base: base, dynamic: d.structure(s, at, mapping(c, s, n), base)}
-	b.paths = d.paths
+	b.paths = *d.paths
 	if c.Diags.ErrorsSince(before) {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *Shape) DecodeInto(c *Context, n *yaml.Node, dst any) bool {
 // is reported.
 func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bool {
 	before := c.Diags.Len()
-	d := &decoding{Context: c, load: true}
+	d := &decoding{Context: c, load: true, paths: new([]string)}
 	v := reflect.ValueOf(dst).Elem()
 	setters := d.structure(s, at, pairs, v)
 	if c.Diags.ErrorsSince(before) {
@@ -353,7 +353,7 @@ func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node) binder {
 		d.ReportExpression(n, 0, err)
 		return nil
 	}
-	d.paths = append(d.paths, t.Paths()...)
+	*d.paths = append(*d.paths, t.Paths()...)
 	return func(fr *expression.Frame, dst reflect.Value) error {
 		v, err := t.Eval(fr)
 		if err != nil {
@@ -375,7 +375,7 @@ func (d *decoding) any(n *yaml.Node, dst reflect.Value) binder {
 		}
 		return nil
 	}
-	d.paths = append(d.paths, j.Paths()...)
+	*d.paths = append(*d.paths, j.Paths()...)
 	return func(f *expression.Frame, dst reflect.Value) error {
 		v, err := j.Eval(f)
 		if err == nil && v != nil {
