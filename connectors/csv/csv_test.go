@@ -85,24 +85,7 @@ func TestFormat(t *testing.T) {
 
 func TestFindings(t *testing.T) {
 	t.Parallel()
-	op := csv.Connector.Operations[0]
-	tests := []struct{ name, params, code string }{
-		{"two characters are no delimiter", text + "delimiter: \"||\"\n", "E264"},
-		{"a quote is no delimiter", text + "delimiter: '\"'\n", "E264"},
-		{"a list is no delimiter", text + "delimiter: [a]\n", "E264"},
-		{"a type nobody knows", text + "types: { a: date }\n", "E265"},
-		{"a policy nobody knows", text + "on_bad_row: warn\n", "E204"},
-		{"no text", "header: true\n", "E202"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			found := connectortest.Findings(t, op, tt.params)
-			if len(found) != 1 || found[0].Code.ID != tt.code {
-				t.Errorf("want %s, got %v", tt.code, found)
-			}
-		})
-	}
+	connectortest.Golden(t, csv.Connector, "testdata/findings.txt")
 	if len(csv.Codes()) != 2 {
 		t.Errorf("codes: %v", csv.Codes())
 	}

@@ -74,11 +74,12 @@ func (k *client) send(ctx context.Context, r request, token *oauth2.Token) (*htt
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
 	}
-	u := *r.target
-	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, "", body)
 	if err != nil {
-		return nil, badRequest("the url cannot be used")
+		return nil, badRequest("the method cannot be used")
 	}
+	u := *r.target // authorize may add to it
+	req.URL, req.Host = &u, u.Host
 	if err := k.setHeaders(ctx, req, r); err != nil {
 		return nil, err
 	}

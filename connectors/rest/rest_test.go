@@ -225,25 +225,7 @@ func closedPort(t *testing.T) string {
 
 func TestFindings(t *testing.T) {
 	t.Parallel()
-	op := rest.Connector.Operations[0]
-	tests := []struct{ name, params, code string }{
-		{"a success that is a word", "path: /\nsuccess: ok\n", "E261"},
-		{"a success beyond all statuses", "path: /\nsuccess: 200-700\n", "E261"},
-		{"a success backwards", "path: /\nsuccess: 299-200\n", "E261"},
-		{"a success that is a list", "path: /\nsuccess: [200]\n", "E261"},
-		{"a method nobody knows", "path: /\nmethod: FETCH\n", "E204"},
-		{"a part without a name", "path: /\nmultipart: [{ text: a }]\n", "E202"},
-		{"a typo", "paht: /\n", "E201"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			found := connectortest.Findings(t, op, tt.params)
-			if len(found) != 1 || found[0].Code.ID != tt.code {
-				t.Errorf("want %s, got %v", tt.code, found)
-			}
-		})
-	}
+	connectortest.Golden(t, rest.Connector, "testdata/findings.txt")
 	if len(rest.Codes()) != 1 {
 		t.Errorf("codes: %v", rest.Codes())
 	}

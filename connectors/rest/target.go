@@ -35,11 +35,13 @@ func (k *client) target(p params) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := url.Values{}
-	if err := fillValues(q, p.Query); err != nil {
-		return nil, badRequest("query: " + err.Error())
+	if len(p.Query) > 0 {
+		q := url.Values{}
+		if err := fillValues(q, p.Query); err != nil {
+			return nil, badRequest("query: " + err.Error())
+		}
+		joined.RawQuery = joinQuery(joined.RawQuery, q.Encode())
 	}
-	joined.RawQuery = joinQuery(joined.RawQuery, q.Encode())
 	return joined, nil
 }
 
@@ -94,6 +96,13 @@ func joinQuery(a, b string) string {
 // escape escapes the bytes that may not stand where they are; what is an escape
 // already stays.
 func escape(s string, allowed func(byte) bool) string {
+	i := 0
+	for i < len(s) && allowed(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
 	var b strings.Builder
 	for i := range len(s) {
 		if c := s[i]; allowed(c) || c == '%' && isEscape(s[i:]) {
