@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
@@ -157,11 +158,11 @@ func (e *Engine) deliver(ctx context.Context, name string, d *broker.Delivery) {
 func (e *Engine) attempt(ctx context.Context, l *loaded, p *program.Pipeline, d *broker.Delivery, try int) {
 	finish := func() { l.pinned.Done(); e.unsettled.done() }
 	s := e.startOf(p, d)
-	if e.expired(p, d) {
+	if why := e.dropped(ctx, p, d); why != "" {
 		b := &store.Batch{}
 		d.Settle(b)
 		e.counters.expired(p.Name)
-		e.logger.Warn("an event was older than max_age and is dropped", "pipeline", p.Name, "file", p.File,
+		e.logger.Warn("an event is dropped because it "+why, "pipeline", p.Name, "file", p.File,
 			"event", d.Event.ID, "type", d.Event.Type, "time", d.Event.Time)
 		e.store.Submit(b, func(r store.Result, err error) { defer finish(); settleDelivery(d, r, err) })
 		return
@@ -249,10 +250,38 @@ func settleDelivery(d *broker.Delivery, r store.Result, err error) {
 	d.Committed(r)
 }
 
-// expired applies max_age.
-func (e *Engine) expired(p *program.Pipeline, d *broker.Delivery) bool {
+// dropped applies max_age and skip_stale; it says why, or nothing.
+func (e *Engine) dropped(ctx context.Context, p *program.Pipeline, d *broker.Delivery) string {
 	sub, ok := p.Plan.(*triggers.Subscription)
-	return ok && sub.MaxAge > 0 && e.clock.Now().Sub(d.Event.Time) > sub.MaxAge
+	if !ok {
+		return ""
+	}
+	if sub.MaxAge > 0 && e.clock.Now().Sub(d.Event.Time) > sub.MaxAge {
+		return "was older than max_age"
+	}
+	if !sub.SkipStale {
+		return ""
+	}
+	text, err := e.store.Meta(ctx, newestKey(p.Name, d.Event.Key))
+	if err != nil || text == "" {
+		return "" // running it is the safe side
+	}
+	if newest, err := time.Parse(time.RFC3339Nano, text); err == nil && d.Event.Time.Before(newest) {
+		return "was older than one of the same key that was processed before (skip_stale)"
+	}
+	return ""
+}
+
+// newestKey is where the time of the newest processed event of a key is kept.
+func newestKey(pipeline, key string) string { return "newest/" + pipeline + "/" + key }
+
+// remember notes, for skip_stale, that an event of its key was processed.
+func (e *Engine) remember(s *start, o *outcome) {
+	sub, ok := s.pipeline.Plan.(*triggers.Subscription)
+	if ok && sub.SkipStale && s.event != nil {
+		o.batch.Meta = append(o.batch.Meta, store.Meta{
+			Key: newestKey(s.pipeline.Name, s.event.Key), Value: s.event.Time.UTC().Format(time.RFC3339Nano)})
+	}
 }
 
 // startOf is the start of an execution for a delivery.

@@ -41,6 +41,7 @@ type start struct {
 	problem  error            // the trigger's own expressions failed: the execution fails at once
 	resume   string           // key of the progress of a loop that commits on its way; empty if none can
 	waiting  bool             // an HTTP caller waits for the answer
+	timeout  time.Duration    // of the trigger; 0 if it has none
 }
 
 // outcome is what came of an execution before its commit.
@@ -73,7 +74,7 @@ func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	}
 	p := s.pipeline
 	if err == nil {
-		rctx, cancel := limit(ctx, p.Timeout)
+		rctx, cancel := limit(ctx, shorter(p.Timeout, s.timeout))
 		err = step.RunMain(rctx, x, p.Callee.Flow)
 		cancel()
 	}
@@ -93,11 +94,22 @@ func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	if s.tick != nil {
 		o.batch.Ticks = append(o.batch.Ticks, *s.tick)
 	}
+	if o.problem == nil {
+		e.remember(s, o)
+	}
 	if s.resume != "" && len(x.Run.Resume) > 0 {
 		o.batch.Meta = append(o.batch.Meta, store.Meta{Key: s.resume})
 	}
 	e.record(l, s, o)
 	return o
+}
+
+// shorter is the shorter of two limits, where 0 is none.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || (b > 0 && b < a) {
+		return b
+	}
+	return a
 }
 
 // limit bounds an execution by its pipeline's timeout.

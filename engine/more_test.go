@@ -94,7 +94,7 @@ func TestFurtherSteps(t *testing.T) {
   - db.batch: { connection: d, sql: insert into t (a) values (:a), items: [ { a: 3 }, { a: 1 } ] }
     on_error: continue
   - name: rows
-    db.query: { connection: d, sql: "select a from t where a >= ? order by a", args: [1] }
+    db.query: { connection: d, sql: "select a from t where a >= ? order by a", values: [1] }
   - respond: { body: "${{ steps.rows.rows }}" }
 `, `[{"a":1},{"a":2}]`},
 		{"a stream of rows", `

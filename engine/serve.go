@@ -73,6 +73,9 @@ func (e *Engine) answer(name string) func(context.Context, *httptrigger.Request)
 			return nil, pipelined.NewProblem(pipelined.TypeNotFound, "No such route", 404, "")
 		}
 		s := &start{pipeline: p, trigger: "http", input: r.Input, attempt: 1, waiting: true}
+		if route, ok := p.Plan.(*triggers.Route); ok {
+			s.timeout = route.Timeout
+		}
 		if p.Uses.Request {
 			s.request = r.Value()
 		}

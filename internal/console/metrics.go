@@ -23,7 +23,7 @@ var (
 	descBuild     = desc("build_info", "The program itself; always 1.", "version", "go")
 	descRuns      = desc("runs_total", "Executions by how they ended. A failed run that something handled counts as failed.", "pipeline", "status")
 	descUnhandled = desc("runs_unhandled_total", "Failed executions that nothing handled; they are in dead_letters.", "pipeline")
-	descDropped   = desc("events_dropped_total", "Events a subscription did not run, by reason: filtered by where, or older than max_age.", "pipeline", "reason")
+	descDropped   = desc("events_dropped_total", "Events a subscription did not run, by reason: filtered by where, or expired: older than max_age, or stale.", "pipeline", "reason")
 	descReruns    = desc("reruns_total", "Executions run again because another one changed the same document first.", "pipeline")
 	descTicks     = desc("schedule_ticks_dropped_total", "Scheduled runs that did not take place, by reason: missed, overlap.", "pipeline", "reason")
 	descPublished = desc("events_published_total", "Events that entered the log.", "event")

@@ -371,7 +371,7 @@ func BenchmarkOrder(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if out, err = lane.AppendJSON(append(out, `,"lane":`...), f); err != nil {
+			if _, err = lane.AppendJSON(append(out, `,"lane":`...), f); err != nil {
 				b.Fatal(err)
 			}
 		}

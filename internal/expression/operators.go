@@ -254,6 +254,23 @@ func object(args ...any) (any, error) {
 	return out, nil
 }
 
+// ofMembers makes a list of an object's members, in document order, or sorted where
+// there is none.
+func ofMembers(pick func(name string, v any) any) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		list, err := value.Elements(args[0])
+		if err != nil || value.Describe(args[0]) != "an object" {
+			return nil, fmt.Errorf("an object is needed, not %s", value.Describe(args[0]))
+		}
+		out := make([]any, len(list))
+		for i, e := range list {
+			m := e.(map[string]any)
+			out[i] = pick(m["key"].(string), m["value"])
+		}
+		return out, nil
+	}
+}
+
 // contains is `in`: an element of a list, a name in an object.
 func contains(args ...any) (any, error) {
 	switch t := args[1].(type) {

@@ -434,6 +434,12 @@ func (r *rewriter) builtin(ref *ast.Node, n *ast.BuiltinNode, m mode) {
 	case "now":
 		*ref = call(n, "$now", &ast.IdentifierNode{Value: frameID})
 		return
+	case "keys", "values", "toPairs":
+		if len(n.Arguments) == 1 { // expr walks Go maps, whose order is random
+			r.node(&n.Arguments[0], output)
+			*ref = call(n, "$"+n.Name, n.Arguments[0])
+			return
+		}
 	case "get":
 		if len(n.Arguments) == 2 {
 			r.node(&n.Arguments[0], output)
