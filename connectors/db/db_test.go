@@ -113,8 +113,9 @@ func TestConnector(t *testing.T) {
 			{Name: "more rows than max_rows", Params: "sql: select id from {t}\nmax_rows: 2", Problem: "db/too-many-rows", Status: 500, Detail: "stream: true"},
 			{Name: "exactly max_rows", Params: "sql: select id from {t}\nmax_rows: 3", Want: `{"count": 3}`},
 			{Name: "an exec counts the rows it matched", Operation: "db.exec", Params: "sql: update {t} set total = 1 where id < 3", Want: `{"affected": 2}`},
-			{Name: "a name given twice", Operation: "db.exec", Params: "sql: insert into {t} (id, name) values (7, 'ann')", Problem: "db/constraint", Status: 409},
-			{Name: "a key given twice", Operation: "db.exec", Params: "sql: insert into {t} (id) values (:id)\nargs: { id: 1 }", Problem: "db/constraint", Status: 409},
+			// Many of these at a time may deadlock in MySQL, which is another problem.
+			{Name: "a name given twice", Operation: "db.exec", Params: "sql: insert into {t} (id, name) values (7, 'ann')", Problem: "db/constraint", Status: 409, Once: true},
+			{Name: "a key given twice", Operation: "db.exec", Params: "sql: insert into {t} (id) values (:id)\nargs: { id: 1 }", Problem: "db/constraint", Status: 409, Once: true},
 			{Name: "a table that is not there", Params: "sql: select * from no_such_table", Problem: "db/syntax", Status: 500, Detail: "no_such_table"},
 			{Name: "a statement that is none", Operation: "db.exec", Params: "sql: selec 1", Problem: "db/syntax", Status: 500},
 			{Name: "a name without an argument", Params: "sql: select :a, :b\nargs: { a: 1 }", Problem: "db/args", Detail: "no argument b"},

@@ -58,7 +58,7 @@ func newClient(c connection, env connectors.Env) (*client, error) {
 	k.secrets = newSecrets(c, k.base)
 	// A redirect of the token service would carry the client's secret elsewhere.
 	k.tokens = newTokens(&http.Client{Transport: k.transport, Timeout: k.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, k.clock)
 	return k, nil
 }
 

@@ -115,7 +115,7 @@ func reason(err error) string {
 
 // tokenProblem is a token that could not be had. What the token service says
 // beyond its error code is not passed on: it may repeat the credentials.
-func tokenProblem(ctx context.Context, err error) error {
+func tokenProblem(ctx context.Context, err error, now time.Time) error {
 	var r *oauth2.RetrieveError
 	switch {
 	case ctx.Err() != nil:
@@ -124,7 +124,7 @@ func tokenProblem(ctx context.Context, err error) error {
 		p := pipelined.NewProblem("rest/token", "No access token", 502,
 			strings.TrimSpace(fmt.Sprintf("the token service answered %d %s", r.Response.StatusCode, oauthCode(r.ErrorCode))))
 		p.Retriable = isTransient(r.Response.StatusCode)
-		p.RetryAfter = retryAfter(r.Response.Header.Get("Retry-After"), time.Now())
+		p.RetryAfter = retryAfter(r.Response.Header.Get("Retry-After"), now)
 		return p
 	}
 	return pipelined.NewProblem("rest/token", "No access token", 502, "the token service cannot be reached, or its answer cannot be read").Transient()

@@ -6,17 +6,20 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"pipelined"
 )
 
 // tokens keeps the access token of a connection. Its slot is a lock that a waiting
 // call can leave when its context ends, unlike a mutex.
 type tokens struct {
-	slot chan *oauth2.Token
-	http *http.Client
+	slot  chan *oauth2.Token
+	http  *http.Client
+	clock pipelined.Clock
 }
 
-func newTokens(h *http.Client) tokens {
-	t := tokens{slot: make(chan *oauth2.Token, 1), http: h}
+func newTokens(h *http.Client, c pipelined.Clock) tokens {
+	t := tokens{slot: make(chan *oauth2.Token, 1), http: h, clock: c}
 	t.slot <- nil
 	return t
 }
@@ -37,7 +40,7 @@ func (t tokens) get(ctx context.Context, c *clientcredentials.Config, refused *o
 	fresh, err := c.Token(context.WithValue(ctx, oauth2.HTTPClient, t.http))
 	if err != nil {
 		t.slot <- nil
-		return nil, tokenProblem(ctx, err)
+		return nil, tokenProblem(ctx, err, t.clock.Now())
 	}
 	t.slot <- fresh
 	return fresh, nil
