@@ -94,7 +94,7 @@ func (w *writer) row(row any) error {
 	}
 	texts := make([]string, len(cells))
 	for i, v := range cells {
-		text, err := exactText(v)
+		text, err := value.Text(v)
 		if err != nil {
 			return rowsProblem("row %d, cell %d: %v", w.count, i+1, err)
 		}
@@ -105,14 +105,6 @@ func (w *writer) row(row any) error {
 		return rowsProblem("%v", err)
 	}
 	return nil
-}
-
-// exactText is a value as text; a number keeps its own.
-func exactText(v any) (string, error) {
-	if r, ok := v.(value.Raw); ok && r != "" && (r[0] == '-' || r[0] >= '0' && r[0] <= '9') {
-		return string(r), nil
-	}
-	return value.Text(v)
 }
 
 // covers reports whether every field of a row has a column.

@@ -137,7 +137,7 @@ func fillValues(q url.Values, from map[string]any) error {
 			if value.Scalar(e) == nil {
 				continue
 			}
-			text, err := exactText(e)
+			text, err := value.Text(e)
 			if err != nil {
 				return err
 			}
@@ -145,12 +145,4 @@ func fillValues(q url.Values, from map[string]any) error {
 		}
 	}
 	return nil
-}
-
-// exactText is a value as text; a number keeps its own.
-func exactText(v any) (string, error) {
-	if r, ok := v.(value.Raw); ok && r != "" && (r[0] == '-' || r[0] >= '0' && r[0] <= '9') {
-		return string(r), nil
-	}
-	return value.Text(v)
 }
