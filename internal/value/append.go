@@ -80,7 +80,7 @@ func appendOther(dst []byte, v any) ([]byte, error) {
 	case uint64:
 		return strconv.AppendUint(dst, t, 10), nil
 	case float32:
-		return appendFloat(dst, float64(t))
+		return appendFloat(dst, shortest(t))
 	case []string:
 		return appendEach(dst, t)
 	case []int:
@@ -146,9 +146,22 @@ func appendFloat(dst []byte, f float64) ([]byte, error) {
 		return dst, fmt.Errorf("%v is not a JSON number", f)
 	}
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
-		return strconv.AppendFloat(dst, f, 'e', -1, 64), nil
+		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+		if n := len(dst); dst[n-4] == 'e' && dst[n-3] == '-' && dst[n-2] == '0' {
+			dst = append(dst[:n-2], dst[n-1]) // 1e-07 is 1e-7
+		}
+		return dst, nil
 	}
 	return strconv.AppendFloat(dst, f, 'f', -1, 64), nil
+}
+
+// shortest is the float64 a person means by a float32: 0.1, not 0.10000000149.
+func shortest(f float32) float64 {
+	d, err := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
+	if err != nil {
+		return float64(f)
+	}
+	return d
 }
 
 const hex = "0123456789abcdef"

@@ -83,12 +83,23 @@ func Compare(a, b any) (order int, ok bool) {
 			return cmp.Compare(x, y), true
 		}
 	}
+	if isNumber(a) && a == b { // also the same text of a number that is too large to be worked out
+		return 0, true
+	}
 	x, xok := rational(a)
 	y, yok := rational(b)
 	if !xok || !yok {
 		return 0, false
 	}
 	return x.Cmp(y), true
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int, int64, int32, uint64, float64, json.Number:
+		return true
+	}
+	return false
 }
 
 // rational is the exact number of any kind of Go number.
@@ -106,10 +117,8 @@ func rational(v any) (*big.Rat, bool) {
 	case float64:
 		return r, r.SetFloat64(t) != nil
 	case json.Number:
-		if len(t) > 64 { // 1e999999999 must not become a number of a billion digits
-			return nil, false
-		}
-		if i := strings.IndexAny(string(t), "eE"); i >= 0 && len(t)-i > 5 {
+		// 1e999999999 must not become a number of a billion digits.
+		if i := strings.IndexAny(string(t), "eE"); len(t) > MaxNumber || i >= 0 && len(t)-i > len("e+9999") {
 			return nil, false
 		}
 		return r.SetString(string(t))

@@ -18,6 +18,8 @@ func MergePatch(doc, patch Raw) (Raw, error) {
 
 func isObject(r Raw) bool { return len(r) > 0 && r[0] == '{' }
 
+// member has its key as written, so that what a patch does not name stays byte for
+// byte.
 type member struct{ key, raw string }
 
 func merge(doc, patch string) string {
@@ -26,7 +28,7 @@ func merge(doc, patch string) string {
 	gjson.Parse(patch).ForEach(func(k, v gjson.Result) bool {
 		if _, twice := index[k.Str]; !twice {
 			index[k.Str] = len(changes)
-			changes = append(changes, member{k.Str, v.Raw})
+			changes = append(changes, member{k.Raw, v.Raw})
 		}
 		return true
 	})
@@ -36,7 +38,7 @@ func merge(doc, patch string) string {
 		if out.Len() > 1 {
 			out.WriteByte(',')
 		}
-		out.WriteString(string(Quote(key)))
+		out.WriteString(key)
 		out.WriteByte(':')
 		out.WriteString(raw)
 	}
@@ -45,7 +47,7 @@ func merge(doc, patch string) string {
 		gjson.Parse(doc).ForEach(func(k, v gjson.Result) bool {
 			i, named := index[k.Str]
 			if !named {
-				add(k.Str, v.Raw)
+				add(k.Raw, v.Raw)
 				return true
 			}
 			if done[i] {
@@ -53,7 +55,7 @@ func merge(doc, patch string) string {
 			}
 			done[i] = true
 			if raw, keep := merged(v.Raw, changes[i].raw); keep {
-				add(k.Str, raw)
+				add(k.Raw, raw)
 			}
 			return true
 		})

@@ -1,7 +1,7 @@
 package value
 
 import (
-	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +12,7 @@ import (
 type Path struct {
 	segments []string
 	// rest[i] is the GJSON path of the segments from i on, escaped so that no key
-	// is taken for a wildcard or a modifier.
+	// is taken for a wildcard or a modifier; empty where GJSON cannot say it.
 	rest []string
 }
 
@@ -24,7 +24,9 @@ func NewPath(segments ...string) Path {
 		for _, s := range segments[i:] {
 			escaped = append(escaped, gjson.Escape(s))
 		}
-		p.rest[i] = strings.Join(escaped, ".")
+		if !slices.Contains(segments[i:], "") { // GJSON has no path for an empty key
+			p.rest[i] = strings.Join(escaped, ".")
+		}
 	}
 	return p
 }
@@ -35,25 +37,41 @@ func (p Path) Len() int { return len(p.segments) }
 // Get returns what is at p inside v; nil if there is nothing. Scalars come as Go
 // values (integers that fit as int, other numbers as float64), objects and lists
 // of documents as Raw that shares v's bytes.
-func Get(v any, p Path) any { return Scalar(Exact(v, p)) }
+func Get(v any, p Path) any { return p.in(v, resultScalar, Scalar) }
 
 // Exact is Get, but a number whose text a Go value would not give back (1.10, or
 // one that is too large) stays Raw, so that it leaves as it came (I9).
-func Exact(v any, p Path) any {
+func Exact(v any, p Path) any { return p.in(v, exactResult, exactly) }
+
+func exactly(v any) any {
+	if r, ok := v.(Raw); ok {
+		return exactRaw(r)
+	}
+	return v
+}
+
+// in follows the path: through Go values by hand, and from the first document on
+// with GJSON.
+func (p Path) in(v any, found func(gjson.Result) any, last func(any) any) any {
 	for i, s := range p.segments {
 		switch t := v.(type) {
 		case nil:
 			return nil
 		case Raw:
-			return lookup(t, p, i)
+			// GJSON takes a decimal key for an index in a list and for a name in an
+			// object, which is what paths mean here.
+			if p.rest[i] == "" {
+				v = into(t, s)
+				continue
+			}
+			if r := gjson.Get(string(t), p.rest[i]); r.Exists() {
+				return found(r)
+			}
+			return nil
 		case map[string]any:
 			v = t[s]
 		case []any:
-			n, err := strconv.Atoi(s)
-			if err != nil || n < 0 || n >= len(t) {
-				return nil
-			}
-			v = t[n]
+			v = index(t, s)
 		case map[string]string:
 			e, ok := t[s]
 			if !ok {
@@ -64,22 +82,33 @@ func Exact(v any, p Path) any {
 			return nil
 		}
 	}
-	if r, ok := v.(Raw); ok {
-		return exactRaw(r)
-	}
-	return v
+	return last(v)
 }
 
-// lookup reads the rest of a path from a document. One level is read without
-// GJSON's path syntax, since a lone key is by far the most common.
-func lookup(r Raw, p Path, i int) any {
-	// gjson reads a document that is a list with a numeric key as an index, and an
-	// object with the same text as a member, which is what paths mean here.
-	res := gjson.Get(string(r), p.rest[i])
-	if !res.Exists() {
+// into is one step for which GJSON has no path.
+func into(r Raw, key string) any {
+	switch t := Open(r).(type) {
+	case map[string]any:
+		return t[key]
+	case []any:
+		return index(t, key)
+	}
+	return nil
+}
+
+func index(list []any, key string) any {
+	n, err := strconv.Atoi(key)
+	if err != nil || n < 0 || n >= len(list) {
 		return nil
 	}
-	return exactResult(res)
+	return list[n]
+}
+
+func resultScalar(r gjson.Result) any {
+	if r.Type == gjson.Number {
+		return number(r.Raw)
+	}
+	return exactResult(r)
 }
 
 func exactResult(res gjson.Result) any {
@@ -97,38 +126,6 @@ func exactResult(res gjson.Result) any {
 	default:
 		return Raw(res.Raw)
 	}
-}
-
-// exactNumber returns the Go number a text stands for, or Raw where writing that
-// number would give another text.
-func exactNumber(text string) any {
-	if n, err := strconv.Atoi(text); err == nil {
-		if text[0] == '-' && n == 0 {
-			return Raw(text)
-		}
-		return n
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return Raw(text)
-	}
-	var buf [32]byte
-	if b, err := appendFloat(buf[:0], f); err == nil && string(b) == text {
-		return f
-	}
-	return Raw(text)
-}
-
-// number is the Go number of a text, exact or not.
-func number(text string) any {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return json.Number(text) // beyond float64: arithmetic on it is a type error, not a wrong result
-	}
-	return f
 }
 
 func exactRaw(r Raw) any {

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pipelined/internal/value"
 )
+
+const order = `{"id":"o-1","lines":[{"sku":"A","qty":2,"price":18.00},{"sku":"B","qty":1,"price":19.50}],"ship":{"city":"Bonn"}}`
 
 func TestParseTellsWhereATextIsNotJSON(t *testing.T) {
 	t.Parallel()
@@ -59,7 +63,7 @@ func TestAppendWritesEveryKind(t *testing.T) {
 		v    any
 		want string
 	}{
-		{nil, "null"}, {true, "true"}, {7, "7"}, {int64(8), "8"}, {uint16(9), "9"}, {1.5, "1.5"}, {2.0, "2"}, {1e21, "1e+21"}, {1e-7, "1e-07"},
+		{nil, "null"}, {true, "true"}, {7, "7"}, {int64(8), "8"}, {uint16(9), "9"}, {1.5, "1.5"}, {2.0, "2"}, {1e21, "1e+21"}, {1e-7, "1e-7"}, {1e-17, "1e-17"}, {float32(0.1), "0.1"},
 		{"a\"\\\n\t\r\x01<ü", `"a\"\\\n\t\r\u0001<ü"`}, {"\xff", "\"\ufffd\""},
 		{[]any{1, "a", nil}, `[1,"a",null]`}, {map[string]any{"b": 1, "a": 2}, `{"a":2,"b":1}`},
 		{at, `"2026-03-08T09:30:00Z"`}, {90 * time.Second, `"1m30s"`}, {[]byte("hi"), `"aGk="`}, {value.Raw(""), "null"},
@@ -153,6 +157,14 @@ func TestEqualAndCompare(t *testing.T) {
 	if c, ok := value.Compare(9007199254740993, 9007199254740992.0); !ok || c != 1 {
 		t.Errorf("large numbers: %d %v", c, ok)
 	}
+	if c, ok := value.Compare(value.Raw("1e999999999"), value.Raw("1e999999999")); !ok || c != 0 {
+		t.Error("a number differs from itself")
+	}
+	for _, v := range []any{map[string]any{}, []any{1}, true, nil} {
+		if _, ok := value.Compare(v, v); ok {
+			t.Errorf("%v has an order", v)
+		}
+	}
 	if _, ok := value.Compare(1, "a"); ok {
 		t.Error("a number compares with a text")
 	}
@@ -168,7 +180,7 @@ func TestMergePatchKeepsWhatItDoesNotName(t *testing.T) {
 		{`{"a":1,"b":2}`, `{"a":null,"c":4}`, `{"b":2,"c":4}`},
 		{`{"a":{"x":1,"y":2}}`, `{"a":{"x":null,"z":[1]}}`, `{"a":{"y":2,"z":[1]}}`},
 		{`{"a":[1]}`, `{"a":{"b":{"c":null}}}`, `{"a":{"b":{}}}`},
-		{``, `{"a":1}`, `{"a":1}`},
+		{``, `{"a":1}`, `{"a":1}`}, {`{"\u0061b":1,"c":2}`, `{"c":3,"\u0064":4}`, `{"\u0061b":1,"c":3,"\u0064":4}`},
 	}
 	for _, tt := range tests {
 		got, err := value.MergePatch(value.Raw(tt.doc), value.Raw(tt.patch))
@@ -208,6 +220,44 @@ func TestInt(t *testing.T) {
 	}
 }
 
+// FuzzGet looks every key of a document up by path and by walking.
+func FuzzGet(f *testing.F) {
+	for _, s := range []string{order, `{"a.b":{"*":1,"?":[{"#":2},{"@this":3}],"":{"":4}},"x|y":5,"\\":6,"\u00e9":7,"!":8,"..":9,"0":{"1":10}}`, `[[1.10,[2]],{"a\"b":null}]`, `{"a":1,"a":2}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		raw, err := value.ParseString(doc)
+		if err != nil {
+			return
+		}
+		budget := 200
+		var walk func(v any, path []string)
+		walk = func(v any, path []string) {
+			if budget--; budget < 0 {
+				return
+			}
+			p := value.NewPath(path...)
+			if got := value.Get(raw, p); !reflect.DeepEqual(value.Decode(got), value.Decode(v)) {
+				t.Fatalf("%q in %s: %#v, walking finds %#v", path, doc, got, v)
+			}
+			if got := value.Exact(raw, p); !value.Equal(got, v) {
+				t.Fatalf("%q in %s, exactly: %#v, walking finds %#v", path, doc, got, v)
+			}
+			switch o := value.Open(v).(type) {
+			case map[string]any:
+				for k, e := range o {
+					walk(e, append(path[:len(path):len(path)], k))
+				}
+			case []any:
+				for i, e := range o {
+					walk(e, append(path[:len(path):len(path)], strconv.Itoa(i)))
+				}
+			}
+		}
+		walk(raw, nil)
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2.5e3,"x\u00e9"]}`, `[`, `"\ud800"`, ` 1 `, `{"a":1}x`, "\xff"} {
 		f.Add([]byte(s))
@@ -217,6 +267,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			if s, ok := err.(*value.SyntaxError); !ok || s.Line < 1 || s.Column < 1 || s.Offset > len(b) {
 				t.Fatalf("a mistake without a place: %v", err)
+			} else if json.Valid(b) && utf8.Valid(b) && !strings.Contains(s.Reason, "more than") {
+				t.Fatalf("refused, and JSON: %q (%v)", b, err)
 			}
 			return
 		}
