@@ -42,7 +42,9 @@ var (
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrUnavailable: the medium cannot commit now (full, read-only, failing).
-	// Nothing of the Batch happened; a later one may succeed.
+	// Nothing of the Batch, or of those in its group, happened; a later one may
+	// succeed. A Batch that asks for something impossible, such as a document that
+	// is not JSON, fails alone and with another error.
 	ErrUnavailable = errors.New("store cannot commit")
 	// ErrLocked: another process has the store open.
 	ErrLocked = errors.New("store is in use by another process")
@@ -99,7 +101,8 @@ type Result struct {
 	Versions []int64
 }
 
-// Ack says that a subscription is done with every number from From to To.
+// Ack says that a subscription is done with every number from From to To. One of a
+// subscription that does not exist (any more) does nothing.
 type Ack struct {
 	Subscription string
 	From, To     int64
@@ -195,9 +198,9 @@ type Meta struct{ Key, Value string }
 type Collection struct {
 	Name    string
 	Index   []string      // dotted paths into the document
-	Unique  []string      // dotted paths whose values may occur once; null and missing may repeat
+	Unique  []string      // dotted paths whose values may occur once: 1 and 1.0 are one value, 1, "1" and true are three; null and missing may repeat
 	Retain  time.Duration // since the last write; 0 keeps for ever
-	History bool          // keep earlier versions
+	History bool          // keep earlier versions, as long as Retain says
 }
 
 // EventType is how events of one type are kept.
@@ -222,7 +225,10 @@ type Query struct {
 	Conditions []Condition
 	// OrderBy sorts by these dotted paths (or _id, _created_at, _updated_at,
 	// _version), ties and an empty list by _id, which is insertion order for
-	// generated ids. Null and missing sort first.
+	// generated ids. Null and missing sort first, then numbers, where false counts
+	// as 0 and true as 1, then texts by their bytes, lists and objects among them
+	// by their JSON without white space. Decimals of more than 17 digits may count
+	// as equal.
 	OrderBy []Order
 }
 
@@ -244,7 +250,7 @@ type Condition struct {
 
 // EventQuery selects events of the log for people and replays.
 type EventQuery struct {
-	Types []string // exact or with a trailing or inner "*" segment; empty means all
+	Types []string // patterns, see MatchType; empty means all
 	After int64    // numbers above it
 	Since time.Time
 	ID    string
@@ -304,10 +310,14 @@ type Store interface {
 	// Get returns a document or nil.
 	Get(ctx context.Context, collection, id string) (*Document, error)
 	// Find streams documents in order until yield returns false or an error.
-	// It sees one snapshot and holds no lock that keeps writers waiting.
+	// It sees one snapshot and holds no lock that keeps writers waiting; yield may
+	// use the store, Find included.
 	Find(ctx context.Context, q Query, yield func(*Document) (bool, error)) error
 	// Count is how many documents a collection holds.
 	Count(ctx context.Context, collection string) (int64, error)
+	// Versions returns the earlier versions of a document, newest first, as far as
+	// its collection keeps them (Collection.History).
+	Versions(ctx context.Context, collection, id string) ([]Document, error)
 	// CollectionNames lists collections that hold documents or are declared.
 	CollectionNames(ctx context.Context) ([]string, error)
 

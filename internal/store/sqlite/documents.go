@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,76 +14,112 @@ import (
 	"pipelined/internal/value"
 )
 
+// state is a document as the writer finds it.
+type state struct {
+	row, version, created, updated, expires int64
+	body                                    string
+	there                                   bool // a row is there
+	exists                                  bool // and has not expired
+}
+
+func (w *writer) state(ctx context.Context, d *store.Write, now time.Time) (s state, err error) {
+	err = w.st.docGet.QueryRowContext(ctx, d.Collection, d.ID).Scan(&s.row, &s.version, &s.created, &s.updated, &s.expires, &s.body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return state{}, nil
+	}
+	s.there = err == nil
+	s.exists = s.there && (s.expires == 0 || s.expires > micros(now))
+	return s, err
+}
+
 // document applies one write and returns the document's new version.
 func (w *writer) document(ctx context.Context, d *store.Write) (int64, error) {
-	var row, version, created, expires int64
-	var body string
 	now := w.s.cfg.Clock.Now()
-	err := w.st.docGet.QueryRowContext(ctx, d.Collection, d.ID).Scan(&row, &version, &created, &expires, &body)
-	there := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	was, err := w.state(ctx, d, now)
+	if err != nil {
 		return 0, err
 	}
-	exists := there && (expires == 0 || expires > micros(now))
-	if reason := conflict(d, exists, version); reason != "" {
+	if reason := conflict(d, was); reason != "" {
 		return 0, refused{&store.ConflictError{Collection: d.Collection, ID: d.ID, Reason: reason}}
 	}
-	if d.Kind == store.Delete {
-		if !there {
-			return 0, nil
-		}
-		if err := w.keepHistory(ctx, d, version, now, body); err != nil {
+	if was.exists {
+		if err := w.keepVersion(ctx, d, was, now); err != nil {
 			return 0, err
 		}
-		_, err := w.st.docDelete.ExecContext(ctx, row)
-		return 0, err
 	}
-	if !exists {
-		version, created = 0, micros(now)
+	if d.Kind == store.Delete {
+		if was.there {
+			_, err = w.st.docDelete.ExecContext(ctx, was.row)
+		}
+		return 0, err
 	}
 	text := d.Document
 	if d.Kind == store.Merge {
-		merged, err := value.MergePatch(value.Raw(body), value.Raw(d.Document))
+		merged, err := value.MergePatch(value.Raw(was.body), value.Raw(d.Document))
 		if err != nil {
-			return 0, refused{err}
+			return 0, refused{fmt.Errorf("merge into document %s/%s: %w", d.Collection, d.ID, err)}
 		}
 		text = string(merged)
 	}
-	if there {
-		if err := w.keepHistory(ctx, d, version, now, body); err != nil {
+	return w.store(ctx, d, was, text, now)
+}
+
+// store writes the text of a document over what was there.
+func (w *writer) store(ctx context.Context, d *store.Write, was state, text string, now time.Time) (int64, error) {
+	version, created := was.version+1, was.created
+	if !was.exists {
+		version, created = 1, micros(now)
+	}
+	write := func() (err error) {
+		if was.there {
+			_, err = w.st.docUpdate.ExecContext(ctx, version, created, micros(now), w.s.expiry(d, now), text, was.row)
+		} else {
+			_, err = w.st.docInsert.ExecContext(ctx, d.Collection, d.ID, version, created, micros(now), w.s.expiry(d, now), text)
+		}
+		return err
+	}
+	err := write()
+	if isConstraint(err) { // what has expired must not stand in the way
+		if err := w.dropExpired(ctx, d, now); err != nil {
 			return 0, err
 		}
-		_, err = w.st.docUpdate.ExecContext(ctx, version+1, created, micros(now), w.s.expiry(d, now), text, row)
-	} else {
-		_, err = w.st.docInsert.ExecContext(ctx, d.Collection, d.ID, version+1, created, micros(now), w.s.expiry(d, now), text)
+		err = write()
 	}
 	if isConstraint(err) {
 		return 0, refused{&store.ConflictError{Collection: d.Collection, ID: d.ID, Reason: "unique", Field: w.s.uniqueField(d.Collection, err)}}
 	}
-	return version + 1, err
+	return version, err
+}
+
+// dropExpired removes the expired documents of a collection, but for the one that
+// is being written.
+func (w *writer) dropExpired(ctx context.Context, d *store.Write, now time.Time) error {
+	_, err := w.conn.ExecContext(ctx, "delete from documents where collection = ? and expires > 0 and expires <= ? and id <> ?",
+		d.Collection, micros(now), d.ID)
+	return err
 }
 
 // conflict says why a write cannot take place; empty if it can.
-func conflict(d *store.Write, exists bool, version int64) string {
+func conflict(d *store.Write, was state) string {
 	switch {
-	case d.Kind == store.Insert && exists, d.IfVersion == -1 && exists:
+	case d.Kind == store.Insert && was.exists, d.IfVersion == -1 && was.exists:
 		return "exists"
-	case d.Kind == store.Merge && !exists, d.IfVersion > 0 && !exists:
+	case d.Kind == store.Merge && !was.exists, d.IfVersion > 0 && !was.exists:
 		return "missing"
-	case d.IfVersion > 0 && version != d.IfVersion:
+	case d.IfVersion > 0 && was.version != d.IfVersion:
 		return "version"
 	}
 	return ""
 }
 
-func (w *writer) keepHistory(ctx context.Context, d *store.Write, version int64, now time.Time, body string) error {
+func (w *writer) keepVersion(ctx context.Context, d *store.Write, was state, now time.Time) error {
 	w.s.mu.RLock()
 	keep := w.s.collections[d.Collection].History
 	w.s.mu.RUnlock()
 	if !keep {
 		return nil
 	}
-	_, err := w.st.docHistory.ExecContext(ctx, d.Collection, d.ID, version, micros(now), body)
+	_, err := w.st.docVersion.ExecContext(ctx, d.Collection, d.ID, was.version, was.created, was.updated, micros(now), was.body)
 	return err
 }
 
@@ -98,11 +136,12 @@ func (s *Store) expiry(d *store.Write, now time.Time) int64 {
 	return 0
 }
 
+// uniqueField is the field whose index an error names.
 func (s *Store) uniqueField(collection string, err error) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, path := range s.collections[collection].Unique {
-		if strings.Contains(err.Error(), indexName(collection, path, true)) {
+		if name, _, ierr := index(collection, path, true); ierr == nil && strings.Contains(err.Error(), name) {
 			return path
 		}
 	}
@@ -113,152 +152,44 @@ func (s *Store) uniqueField(collection string, err error) string {
 func (s *Store) Get(ctx context.Context, collection, id string) (*store.Document, error) {
 	d := &store.Document{Collection: collection, ID: id}
 	var created, updated, expires int64
-	err := s.read.QueryRowContext(ctx, "select version, created, updated, expires, body from documents where collection = ? and id = ?",
-		collection, id).Scan(&d.Version, &created, &updated, &expires, &d.Body)
+	err := s.lookups.document.QueryRowContext(ctx, collection, id).Scan(&d.Version, &created, &updated, &expires, &d.Body)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && expires != 0 && expires <= micros(s.cfg.Clock.Now()) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read document %s/%s: %w", collection, id, err)
+		return nil, s.failed(err, "read document %s/%s", collection, id)
 	}
 	d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
 	return d, nil
 }
 
-// Find streams documents in order.
-func (s *Store) Find(ctx context.Context, q store.Query, yield func(*store.Document) (bool, error)) error {
-	where := []string{"collection = " + literal(q.Collection), "(expires = 0 or expires > ?)"}
-	args := []any{micros(s.cfg.Clock.Now())}
-	for _, c := range q.Conditions {
-		text, more, ok := condition(c)
-		if ok {
-			where, args = append(where, text), append(args, more...)
-		}
-	}
-	text := "select id, version, created, updated, body from documents where " + strings.Join(where, " and ") + " order by " + order(q.OrderBy)
-	rows, err := s.read.QueryContext(ctx, text, args...)
+// Versions reads the earlier versions of a document, newest first.
+func (s *Store) Versions(ctx context.Context, collection, id string) ([]store.Document, error) {
+	rows, err := s.search.QueryContext(ctx, "select version, created, updated, body from document_versions where collection = ? and id = ? order by n desc", collection, id)
 	if err != nil {
-		return fmt.Errorf("search %s: %w", q.Collection, err)
+		return nil, s.failed(err, "read the versions of %s/%s", collection, id)
 	}
 	defer rows.Close()
+	var out []store.Document
 	for rows.Next() {
-		d := &store.Document{Collection: q.Collection}
+		d := store.Document{Collection: collection, ID: id}
 		var created, updated int64
-		if err := rows.Scan(&d.ID, &d.Version, &created, &updated, &d.Body); err != nil {
-			return fmt.Errorf("search %s: %w", q.Collection, err)
+		if err := rows.Scan(&d.Version, &created, &updated, &d.Body); err != nil {
+			return nil, s.failed(err, "read the versions of %s/%s", collection, id)
 		}
 		d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
-		if more, err := yield(d); err != nil || !more {
-			return err
-		}
+		out = append(out, d)
 	}
-	return rows.Err()
-}
-
-// literal quotes a text for SQL. Partial indexes are only found by literals.
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// extract is the SQL expression of a path, the same text in indexes and queries.
-func extract(path string) string {
-	var b strings.Builder
-	b.WriteByte('$')
-	for _, s := range strings.Split(path, ".") {
-		b.WriteString(`."` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "read the versions of %s/%s", collection, id)
 	}
-	return "json_extract(body, " + literal(b.String()) + ")"
-}
-
-// column is the SQL of a path, the store's own fields included; ok is false for
-// those that SQL does not compare as the language does.
-func column(path string) (text string, ok bool) {
-	switch path {
-	case "_id":
-		return "id", true
-	case "_version":
-		return "version", true
-	case "_created_at", "_updated_at":
-		return "", false
-	}
-	return extract(path), !strings.ContainsAny(path, `"\`)
-}
-
-// condition is a comparison in SQL; it may hold for more documents than meant,
-// never for fewer.
-func condition(c store.Condition) (text string, args []any, ok bool) {
-	col, ok := column(c.Path)
-	if !ok {
-		return "", nil, false
-	}
-	if c.Op == "in" {
-		list, isList := c.Value.([]any)
-		if !isList {
-			return "", nil, false
-		}
-		var any []string
-		for _, v := range list {
-			one, more, ok := condition(store.Condition{Path: c.Path, Op: "==", Value: v})
-			if !ok {
-				return "", nil, false
-			}
-			any, args = append(any, one), append(args, more...)
-		}
-		if len(any) == 0 {
-			return "0", nil, true
-		}
-		return "(" + strings.Join(any, " or ") + ")", args, true
-	}
-	ops := map[string]string{"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-	op := ops[c.Op]
-	if op == "" {
-		return "", nil, false
-	}
-	switch v := c.Value.(type) {
-	case nil:
-		if c.Op != "==" {
-			return "", nil, false
-		}
-		return col + " is null", nil, true
-	case bool:
-		n := 0
-		if v {
-			n = 1
-		}
-		return col + " " + op + " ?", []any{n}, c.Op == "=="
-	case int64, float64, string:
-		return col + " " + op + " ?", []any{v}, true
-	}
-	return "", nil, false
-}
-
-// order is the SQL of sort keys, ties by id.
-func order(list []store.Order) string {
-	var out []string
-	for _, o := range list {
-		col, ok := column(o.Path)
-		if !ok {
-			switch o.Path {
-			case "_created_at":
-				col = "created"
-			case "_updated_at":
-				col = "updated"
-			default:
-				continue
-			}
-		}
-		if o.Descending {
-			col += " desc"
-		}
-		out = append(out, col)
-	}
-	return strings.Join(append(out, "id"), ", ")
+	return out, nil
 }
 
 // Count is how many documents a collection holds.
 func (s *Store) Count(ctx context.Context, collection string) (n int64, err error) {
-	err = s.read.QueryRowContext(ctx, "select count(*) from documents where collection = ? and (expires = 0 or expires > ?)",
-		collection, micros(s.cfg.Clock.Now())).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("count %s: %w", collection, err)
+	if err = s.lookups.count.QueryRowContext(ctx, collection, micros(s.cfg.Clock.Now())).Scan(&n); err != nil {
+		return 0, s.failed(err, "count %s", collection)
 	}
 	return n, nil
 }
@@ -267,21 +198,22 @@ func (s *Store) Count(ctx context.Context, collection string) (n int64, err erro
 func (s *Store) CollectionNames(ctx context.Context) ([]string, error) {
 	rows, err := s.read.QueryContext(ctx, "select distinct collection from documents order by 1")
 	if err != nil {
-		return nil, fmt.Errorf("list collections: %w", err)
+		return nil, s.failed(err, "list collections")
 	}
 	defer rows.Close()
 	names := map[string]bool{}
 	for rows.Next() {
 		var n string
 		if err := rows.Scan(&n); err != nil {
-			return nil, fmt.Errorf("list collections: %w", err)
+			return nil, s.failed(err, "list collections")
 		}
 		names[n] = true
 	}
-	s.mu.RLock()
-	for n := range s.collections {
-		names[n] = true
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "list collections")
 	}
-	s.mu.RUnlock()
-	return sorted(names), rows.Err()
+	for _, c := range s.declared() {
+		names[c.Name] = true
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }

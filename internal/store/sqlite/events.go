@@ -30,14 +30,13 @@ func headersOf(text sql.NullString) (map[string]string, error) {
 	return h, err
 }
 
-// appendEvents gives events their numbers and inserts them, many to a statement.
-// A duplicate within its window gets 0.
+// appendEvents gives events their numbers and has them inserted. A duplicate within
+// its window gets 0.
 func (w *writer) appendEvents(ctx context.Context, events []*pipelined.Event) ([]int64, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	seqs := make([]int64, len(events))
-	args := make([]any, 0, eventArgs*min(len(events), rowsPerInsert))
 	for i, ev := range events {
 		if ev.DedupeID != "" {
 			fresh, err := w.fresh(ctx, ev.Type, ev.DedupeID)
@@ -54,20 +53,28 @@ func (w *writer) appendEvents(ctx context.Context, events []*pipelined.Event) ([
 		}
 		seqs[i] = w.nextSeq
 		w.nextSeq++
-		args = append(args, seqs[i], ev.ID, ev.Type, ev.Source, micros(ev.Time), ev.Key, max(ev.Attempt, 1), headers, ev.Data)
-		if len(args) == eventArgs*rowsPerInsert {
-			if _, err := w.st.events.ExecContext(ctx, args...); err != nil {
+		w.rows = append(w.rows, seqs[i], ev.ID, ev.Type, ev.Source, micros(ev.Time), ev.Key, max(ev.Attempt, 1), headers, ev.Data)
+		if len(w.rows) == eventArgs*rowsPerInsert {
+			if _, err := w.st.events.ExecContext(ctx, w.rows...); err != nil {
 				return nil, err
 			}
-			args = args[:0]
-		}
-	}
-	for ; len(args) > 0; args = args[eventArgs:] {
-		if _, err := w.st.event.ExecContext(ctx, args[:eventArgs]...); err != nil {
-			return nil, err
+			w.rows = w.rows[:0]
 		}
 	}
 	return seqs, nil
+}
+
+// flushEvents inserts the events that have numbers and wait for others to share a
+// statement with.
+func (w *writer) flushEvents(ctx context.Context) error {
+	for rest := w.rows; len(rest) > 0; rest = rest[eventArgs:] {
+		if _, err := w.st.event.ExecContext(ctx, rest[:eventArgs]...); err != nil {
+			return err
+		}
+	}
+	clear(w.rows)
+	w.rows = w.rows[:0]
+	return nil
 }
 
 // fresh remembers a publish.id for its window and reports whether it is new.
@@ -126,38 +133,76 @@ func (s *Store) LastSeq(ctx context.Context) (last int64, err error) {
 
 const eventSelect = "select seq, id, type, source, time, key, attempt, headers, data from events "
 
-func (s *Store) events(ctx context.Context, query string, args ...any) ([]store.StoredEvent, error) {
-	rows, err := s.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+func scanEvent(rows *sql.Rows) (e store.StoredEvent, err error) {
+	var at int64
+	var headers sql.NullString
+	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.Source, &at, &e.Key, &e.Attempt, &headers, &e.Data); err != nil {
+		return e, err
 	}
-	defer rows.Close()
-	var out []store.StoredEvent
-	for rows.Next() {
-		var e store.StoredEvent
-		var at int64
-		var headers sql.NullString
-		if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.Source, &at, &e.Key, &e.Attempt, &headers, &e.Data); err != nil {
-			return nil, fmt.Errorf("read events: %w", err)
-		}
-		e.Time = fromMicros(at)
-		if e.Headers, err = headersOf(headers); err != nil {
-			return nil, fmt.Errorf("read the headers of event %s: %w", e.ID, err)
-		}
-		out = append(out, e)
-	}
-	return out, rows.Err()
+	e.Time = fromMicros(at)
+	e.Headers, err = headersOf(headers)
+	return e, err
 }
 
 // Read returns up to limit events above a number.
 func (s *Store) Read(ctx context.Context, after int64, limit int) ([]store.StoredEvent, error) {
-	return s.events(ctx, eventSelect+"where seq > ? order by seq limit ?", after, limit)
+	rows, err := s.lookups.events.QueryContext(ctx, after, limit)
+	if err != nil {
+		return nil, s.failed(err, "read events")
+	}
+	defer rows.Close()
+	var out []store.StoredEvent
+	for rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return nil, s.failed(err, "read events")
+		}
+		out = append(out, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "read events")
+	}
+	return out, nil
 }
 
 // FindEvents is Read for people.
 func (s *Store) FindEvents(ctx context.Context, q store.EventQuery) ([]store.StoredEvent, error) {
-	where, args := []string{"seq > ?"}, []any{q.After}
-	add := func(cond string, v ...any) { where, args = append(where, cond), append(args, v...) }
+	where, args := eventConditions(q)
+	direction := "asc"
+	if q.Desc {
+		direction = "desc"
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	rows, err := s.search.QueryContext(ctx, eventSelect+"where "+where+" order by seq "+direction, args...)
+	if err != nil {
+		return nil, s.failed(err, "search events")
+	}
+	defer rows.Close()
+	var out []store.StoredEvent
+	for len(out) < limit && rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return nil, s.failed(err, "search events")
+		}
+		if matchesAny(q.Types, e.Type) {
+			out = append(out, e)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "search events")
+	}
+	return out, nil
+}
+
+// eventConditions is the SQL of a query. A pattern of a type narrows the search
+// only roughly, since a * of SQLite's does not stop at a dot.
+func eventConditions(q store.EventQuery) (where string, args []any) {
+	conditions := []string{"seq > ?"}
+	args = []any{q.After}
+	add := func(cond string, v ...any) { conditions, args = append(conditions, cond), append(args, v...) }
 	if !q.Since.IsZero() {
 		add("time >= ?", micros(q.Since))
 	}
@@ -167,95 +212,89 @@ func (s *Store) FindEvents(ctx context.Context, q store.EventQuery) ([]store.Sto
 	if q.Key != "" {
 		add("key = ?", q.Key)
 	}
-	if len(q.Types) > 0 {
-		var any []string
-		var patterns []interface{}
-		for _, t := range q.Types {
-			any = append(any, "type glob ?")
-			patterns = append(patterns, t)
+	var types []string
+	var patterns []any
+	for _, t := range q.Types {
+		if strings.ContainsAny(t, "[?") { // mean something else to SQLite, and nothing as a type
+			continue
 		}
-		add("("+strings.Join(any, " or ")+")", patterns...)
+		types, patterns = append(types, "type glob ?"), append(patterns, t)
 	}
-	direction := "asc"
-	if q.Desc {
-		direction = "desc"
+	if len(q.Types) > 0 {
+		add("("+strings.Join(append(types, "0"), " or ")+")", patterns...)
 	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = 100
+	return strings.Join(conditions, " and "), args
+}
+
+func matchesAny(patterns []string, typ string) bool {
+	if len(patterns) == 0 {
+		return true
 	}
-	return s.events(ctx, eventSelect+"where "+strings.Join(where, " and ")+" order by seq "+direction+" limit ?", append(args, limit)...)
+	for _, p := range patterns {
+		if store.MatchType(p, typ) {
+			return true
+		}
+	}
+	return false
 }
 
 // Deferred returns the waiting deliveries of a subscription.
 func (s *Store) Deferred(ctx context.Context, subscription string) ([]store.Deferred, error) {
-	rows, err := s.read.QueryContext(ctx, `select id, order_key, due, attempt, problem, seq, event_id, type, source, time, key,
-		event_attempt, headers, data from deferred where subscription = ? order by due, id`, subscription)
+	rows, err := s.lookups.deferred.QueryContext(ctx, subscription)
 	if err != nil {
-		return nil, fmt.Errorf("read waiting deliveries: %w", err)
+		return nil, s.failed(err, "read waiting deliveries of %s", subscription)
 	}
 	defer rows.Close()
 	var out []store.Deferred
 	for rows.Next() {
-		d := store.Deferred{Subscription: subscription}
-		var due, at int64
-		var headers sql.NullString
-		ev := &d.Event
-		if err := rows.Scan(&d.ID, &d.OrderKey, &due, &d.Attempt, &d.Problem, &ev.Seq, &ev.ID, &ev.Type, &ev.Source, &at,
-			&ev.Key, &ev.Attempt, &headers, &ev.Data); err != nil {
-			return nil, fmt.Errorf("read waiting deliveries: %w", err)
+		d, err := scanDeferred(rows)
+		if err != nil {
+			return nil, s.failed(err, "read waiting deliveries of %s", subscription)
 		}
-		d.Due, ev.Time = fromMicros(due), fromMicros(at)
-		if ev.Headers, err = headersOf(headers); err != nil {
-			return nil, fmt.Errorf("read the headers of event %s: %w", ev.ID, err)
-		}
+		d.Subscription = subscription
 		out = append(out, d)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "read waiting deliveries of %s", subscription)
+	}
+	return out, nil
+}
+
+func scanDeferred(rows *sql.Rows) (d store.Deferred, err error) {
+	var due, at int64
+	var headers sql.NullString
+	ev := &d.Event
+	if err := rows.Scan(&d.ID, &d.OrderKey, &due, &d.Attempt, &d.Problem, &ev.Seq, &ev.ID, &ev.Type, &ev.Source, &at,
+		&ev.Key, &ev.Attempt, &headers, &ev.Data); err != nil {
+		return d, err
+	}
+	d.Due, ev.Time = fromMicros(due), fromMicros(at)
+	ev.Headers, err = headersOf(headers)
+	return d, err
 }
 
 // NextDelayed is when the earliest delayed event is due.
 func (s *Store) NextDelayed(ctx context.Context) (time.Time, error) {
 	var due sql.NullInt64
-	if err := s.read.QueryRowContext(ctx, "select min(due) from delayed").Scan(&due); err != nil {
-		return time.Time{}, fmt.Errorf("read delayed events: %w", err)
+	if err := s.lookups.nextDelayed.QueryRowContext(ctx).Scan(&due); err != nil {
+		return time.Time{}, s.failed(err, "read delayed events")
 	}
 	return fromMicros(due.Int64), nil
 }
 
 // ReleaseDelayed moves delayed events that are due into the log. Their time is
 // when they appear.
-func (s *Store) ReleaseDelayed(ctx context.Context, now time.Time, limit int) (out []store.StoredEvent, err error) {
+func (s *Store) ReleaseDelayed(_ context.Context, now time.Time, limit int) (out []store.StoredEvent, err error) {
 	err = s.do(func(ctx context.Context, w *writer) error {
-		out = nil
-		rows, err := w.conn.QueryContext(ctx, `select n, id, type, source, key, attempt, headers, data from delayed
-			where due <= ? order by due, n limit ?`, micros(now), limit)
+		numbers, events, err := w.dueEvents(ctx, now, limit)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		var numbers []int64
-		var events []*pipelined.Event
-		for rows.Next() {
-			var n int64
-			ev := &pipelined.Event{Time: now}
-			var headers sql.NullString
-			if err := rows.Scan(&n, &ev.ID, &ev.Type, &ev.Source, &ev.Key, &ev.Attempt, &headers, &ev.Data); err != nil {
-				return err
-			}
-			if ev.Headers, err = headersOf(headers); err != nil {
-				return err
-			}
-			numbers, events = append(numbers, n), append(events, ev)
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		rows.Close()
 		seqs, err := w.appendEvents(ctx, events)
 		if err != nil {
 			return err
 		}
+		out = nil
 		for i, ev := range events {
 			if _, err := w.conn.ExecContext(ctx, "delete from delayed where n = ?", numbers[i]); err != nil {
 				return err
@@ -265,7 +304,30 @@ func (s *Store) ReleaseDelayed(ctx context.Context, now time.Time, limit int) (o
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("release delayed events: %w", err)
 	}
 	return out, nil
+}
+
+// dueEvents reads the delayed events that are due, with the numbers of their rows.
+func (w *writer) dueEvents(ctx context.Context, now time.Time, limit int) (numbers []int64, events []*pipelined.Event, err error) {
+	rows, err := w.conn.QueryContext(ctx, `select n, id, type, source, key, attempt, headers, data from delayed
+		where due <= ? order by due, n limit ?`, micros(now), limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		var headers sql.NullString
+		ev := &pipelined.Event{Time: now}
+		if err := rows.Scan(&n, &ev.ID, &ev.Type, &ev.Source, &ev.Key, &ev.Attempt, &headers, &ev.Data); err != nil {
+			return nil, nil, err
+		}
+		if ev.Headers, err = headersOf(headers); err != nil {
+			return nil, nil, err
+		}
+		numbers, events = append(numbers, n), append(events, ev)
+	}
+	return numbers, events, rows.Err()
 }

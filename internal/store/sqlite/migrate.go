@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -44,6 +45,15 @@ create unique index executions_id on executions (id);
 create index executions_started on executions (started);
 create index executions_pipeline on executions (pipeline, started);
 create table meta (key text primary key, value text not null) without rowid;
+`, `
+drop table document_history;
+create table document_versions (
+  n integer primary key, collection text not null, id text not null, version integer not null, created integer not null,
+  updated integer not null, replaced integer not null, body text not null);
+create index document_versions_id on document_versions (collection, id, n);
+create index document_versions_replaced on document_versions (collection, replaced);
+drop index documents_expires;
+create index documents_expires on documents (expires, collection) where expires > 0;
 `}
 
 // migrate brings the file to the newest version, each step in a transaction of
@@ -76,8 +86,12 @@ func migrate(ctx context.Context, c *sql.Conn, path string) error {
 
 // SQLite's primary result codes.
 const (
+	codeError      = 1
 	codeCorrupt    = 11
+	codeTooBig     = 18
 	codeConstraint = 19
+	codeMismatch   = 20
+	codeRange      = 25
 	codeNotADB     = 26
 )
 
@@ -92,3 +106,15 @@ func code(err error) int {
 func isCorrupt(err error) bool { c := code(err); return c == codeCorrupt || c == codeNotADB }
 
 func isConstraint(err error) bool { return code(err) == codeConstraint }
+
+// isOfBatch reports whether an error lies in what was asked for and not in the
+// medium or the connection, so that only the batch that asked need fail.
+func isOfBatch(err error) bool {
+	switch code(err) {
+	case codeError, codeTooBig, codeConstraint, codeMismatch, codeRange:
+		return true
+	case 0:
+		return !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, sql.ErrConnDone)
+	}
+	return false
+}

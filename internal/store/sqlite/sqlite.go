@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver called sqlite
@@ -45,8 +44,11 @@ type Store struct {
 	lock   *os.File
 	write  *sql.DB
 	conn   *sql.Conn
-	read   *sql.DB
+	read   *sql.DB // for look-ups, which end at once
+	search *sql.DB // for searches, which last as long as their reader likes
 	writer *writer
+
+	lookups lookups
 
 	mu          sync.RWMutex
 	collections map[string]store.Collection
@@ -96,36 +98,65 @@ func (c Config) withDefaults() Config {
 // Path is the file the store is in.
 func (s *Store) Path() string { return s.path }
 
+// open brings up, in this order, the lock, the writing connection with the newest
+// schema, the readers and the writer.
 func (s *Store) open() error {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+	if err := makeFolder(filepath.Dir(s.path)); err != nil {
 		return fmt.Errorf("make the folder of the store: %w", err)
 	}
 	if err := s.takeLock(); err != nil {
 		return err
 	}
-	var err error
-	if s.write, err = sql.Open("sqlite", source(s.path, "rwc", "journal_mode(wal)", "synchronous(full)",
-		"busy_timeout(10000)", "cache_size(-65536)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
+	unclean, err := s.prepareFile()
+	if err != nil {
 		return err
 	}
-	s.write.SetMaxOpenConns(1)
 	ctx := context.Background()
-	if s.conn, err = s.write.Conn(ctx); err != nil {
+	if err := s.openWriting(ctx, unclean); err != nil {
 		return s.damaged(err)
 	}
-	if err := migrate(ctx, s.conn, s.path); err != nil {
+	if err := s.openReading(ctx); err != nil {
 		return s.damaged(err)
 	}
-	if s.read, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-16384)")); err != nil {
-		return err
-	}
-	s.read.SetMaxOpenConns(8)
-	s.read.SetMaxIdleConns(8)
 	if s.writer, err = newWriter(ctx, s); err != nil {
 		return s.damaged(err)
 	}
 	go s.writer.run()
 	return nil
+}
+
+func (s *Store) openWriting(ctx context.Context, unclean bool) (err error) {
+	if s.write, err = sql.Open("sqlite", source(s.path, "rw", "journal_mode(wal)", "synchronous(full)",
+		"busy_timeout(10000)", "cache_size(-65536)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.conn, err = s.write.Conn(ctx); err != nil {
+		return err
+	}
+	if unclean {
+		if err := quickCheck(ctx, s.conn); err != nil {
+			return err
+		}
+	}
+	return migrate(ctx, s.conn, s.path)
+}
+
+// openReading opens two pools. Searches have one without a limit: whoever walks
+// through a search may read, and search, for every document, and must never wait
+// for a connection that another walker holds.
+func (s *Store) openReading(ctx context.Context) (err error) {
+	const readers = 8
+	if s.read, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-16384)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	if s.search, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-8192)")); err != nil {
+		return err
+	}
+	s.search.SetMaxIdleConns(readers)
+	return s.lookups.prepare(ctx, s.read)
 }
 
 // source is the driver's name of a file with settings for every connection.
@@ -134,27 +165,76 @@ func source(path, mode string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-// takeLock makes sure that this process is the only one. The lock ends with the
-// process, however it ends.
-func (s *Store) takeLock() error {
-	f, err := os.OpenFile(s.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the lock of the store: %w", err)
+// makeFolder makes a folder and sees to it that its name is on the disk, so that a
+// store just made is still there after a power cut.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if above, err := os.Open(filepath.Dir(dir)); err == nil {
+		_ = above.Sync() // not every system can; it is a second belt
+		above.Close()
+	}
+	return nil
+}
+
+// takeLock makes sure that this process is the only one.
+func (s *Store) takeLock() error {
+	f, held, err := exclusive(s.path + ".lock")
+	if held {
 		return fmt.Errorf("%s: %w", s.path, store.ErrLocked)
+	}
+	if err != nil {
+		return fmt.Errorf("lock the store: %w", err)
 	}
 	s.lock = f
 	return nil
 }
+
+// checkLimit is up to which size a store is checked after it was not closed. Larger
+// ones would make everyone wait at a start after every kill.
+const checkLimit = 16 << 20
+
+// prepareFile creates the file where there is none, readable by its owner only
+// since payloads are in it, and reports whether one that is there should be
+// checked: it is small, and a log beside it says that it was not closed.
+func (s *Store) prepareFile() (check bool, err error) {
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("open the store: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("open the store: %w", err)
+	}
+	log, err := os.Stat(s.path + "-wal")
+	return err == nil && log.Size() > 0 && info.Size() <= checkLimit, nil
+}
+
+// quickCheck reads the whole file and tells what is wrong with it.
+func quickCheck(ctx context.Context, c *sql.Conn) error {
+	var found string
+	if err := c.QueryRowContext(ctx, "pragma quick_check(1)").Scan(&found); err != nil {
+		return err
+	}
+	if found != "ok" {
+		return fmt.Errorf("%w: %s", errDamaged, found)
+	}
+	return nil
+}
+
+var errDamaged = errors.New("the file is damaged")
 
 // damaged says plainly that a file cannot be read as a store.
 func (s *Store) damaged(err error) error {
 	if errors.Is(err, store.ErrNewer) {
 		return err
 	}
-	if isCorrupt(err) {
+	if isCorrupt(err) || errors.Is(err, errDamaged) {
 		return fmt.Errorf("%s is not a store, or it is damaged; move it away, or put a backup in its place: %w", s.path, err)
 	}
 	return fmt.Errorf("open %s: %w", s.path, err)
@@ -163,8 +243,10 @@ func (s *Store) damaged(err error) error {
 // release lets go of everything that was opened.
 func (s *Store) release() error {
 	var errs []error
-	if s.read != nil {
-		errs = append(errs, s.read.Close())
+	for _, db := range []*sql.DB{s.search, s.read} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
@@ -192,6 +274,16 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.writer.stop()
 	return s.release()
+}
+
+// failed tells what a read was doing when it failed.
+func (s *Store) failed(err error, format string, args ...any) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		err = store.ErrClosed
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
 // micros is how times are kept; zero stays zero.

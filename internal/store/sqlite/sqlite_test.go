@@ -120,6 +120,9 @@ func commitForEver(path string) {
 	if err != nil {
 		os.Exit(1)
 	}
+	if _, err := s.Subscribe(context.Background(), "sub", 0); err != nil {
+		os.Exit(1)
+	}
 	var mu sync.Mutex
 	for n := last/2 + 1; ; n++ {
 		id := fmt.Sprint(n)

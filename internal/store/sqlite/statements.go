@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 )
 
@@ -13,8 +14,8 @@ const rowsPerInsert = 32
 type statements struct {
 	begin, commit, savepoint, rollbackTo, release           *sql.Stmt
 	event, events, dedupe, delay, deferral, releaseDeferred *sql.Stmt
-	tick, execution, saveSub                                *sql.Stmt
-	docGet, docInsert, docUpdate, docDelete, docHistory     *sql.Stmt
+	tick, execution, saveSub, metaSet, metaDrop             *sql.Stmt
+	docGet, docInsert, docUpdate, docDelete, docVersion     *sql.Stmt
 }
 
 const (
@@ -25,12 +26,10 @@ const (
 )
 
 func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
-	var first error
+	var errs []error
 	p := func(text string) *sql.Stmt {
 		st, err := c.PrepareContext(ctx, text)
-		if err != nil && first == nil {
-			first = err
-		}
+		errs = append(errs, err)
 		return st
 	}
 	s.begin, s.commit = p("begin immediate"), p("commit")
@@ -44,10 +43,38 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.tick = p("insert into ticks (pipeline, scheduled) values (?, ?)")
 	s.execution = p("insert into executions (id, pipeline, status, started, record) values (?, ?, ?, ?, ?) on conflict (id) do update set status = excluded.status, record = excluded.record")
 	s.saveSub = p("insert into subscriptions (name, floor, done) values (?, ?, ?) on conflict (name) do update set floor = excluded.floor, done = excluded.done")
-	s.docGet = p("select rowid, version, created, expires, body from documents where collection = ? and id = ?")
+	s.metaSet = p("insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value")
+	s.metaDrop = p("delete from meta where key = ?")
+	s.docGet = p("select rowid, version, created, updated, expires, body from documents where collection = ? and id = ?")
 	s.docInsert = p("insert into documents (collection, id, version, created, updated, expires, body) values (?, ?, ?, ?, ?, ?, ?)")
 	s.docUpdate = p("update documents set version = ?, created = ?, updated = ?, expires = ?, body = ? where rowid = ?")
 	s.docDelete = p("delete from documents where rowid = ?")
-	s.docHistory = p("insert into document_history (collection, id, version, updated, body) values (?, ?, ?, ?, ?) on conflict do nothing")
-	return first
+	s.docVersion = p("insert into document_versions (collection, id, version, created, updated, replaced, body) values (?, ?, ?, ?, ?, ?, ?)")
+	return errors.Join(errs...)
+}
+
+// lookups are the reads of every execution, prepared once for each reading
+// connection.
+type lookups struct {
+	document, count, events, deferred, nextDelayed, lastTick, meta *sql.Stmt
+}
+
+func (l *lookups) prepare(ctx context.Context, db *sql.DB) error {
+	var errs []error
+	p := func(text string) *sql.Stmt {
+		st, err := db.PrepareContext(ctx, text)
+		errs = append(errs, err)
+		return st
+	}
+	l.document = p("select version, created, updated, expires, body from documents where collection = ? and id = ?")
+	// Counting all and taking off what expired reads two indexes and no document.
+	l.count = p("select (select count(*) from documents where collection = ?1) - " +
+		"(select count(*) from documents where collection = ?1 and expires > 0 and expires <= ?2)")
+	l.events = p(eventSelect + "where seq > ? order by seq limit ?")
+	l.deferred = p(`select id, order_key, due, attempt, problem, seq, event_id, type, source, time, key,
+		event_attempt, headers, data from deferred where subscription = ? order by due, id`)
+	l.nextDelayed = p("select min(due) from delayed")
+	l.lastTick = p("select max(scheduled) from ticks where pipeline = ?")
+	l.meta = p("select value from meta where key = ?")
+	return errors.Join(errs...)
 }

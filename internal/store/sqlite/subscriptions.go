@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,10 +43,13 @@ func (s *subscription) add(from, to int64) {
 	s.done = done
 }
 
-// ack notes an acknowledgement; the row is written once at the end of the group.
+// ack notes an acknowledgement; the row is written once at the end of the group. A
+// subscription that was forgotten must not come back with nothing done, since it
+// would keep every event for ever.
 func (w *writer) ack(a store.Ack) {
-	s := w.touch(a.Subscription)
-	s.add(a.From, a.To)
+	if w.subs[a.Subscription] != nil {
+		w.touch(a.Subscription).add(a.From, a.To)
+	}
 }
 
 // touch returns a subscription to be changed, remembering what it was.
@@ -185,12 +189,12 @@ func (s *Store) Unsubscribe(_ context.Context, name string) error {
 // Meta returns a text of the small table.
 func (s *Store) Meta(ctx context.Context, key string) (string, error) {
 	var v string
-	err := s.read.QueryRowContext(ctx, "select value from meta where key = ?", key).Scan(&v)
-	if err == sql.ErrNoRows {
+	err := s.lookups.meta.QueryRowContext(ctx, key).Scan(&v)
+	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", key, err)
+		return "", s.failed(err, "read %s", key)
 	}
 	return v, nil
 }

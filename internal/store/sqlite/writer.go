@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"pipelined/internal/store"
@@ -26,7 +27,8 @@ type request struct {
 	done   func(store.Result, error)
 	result store.Result
 	err    error
-	// apply, for the store's own changes, is called instead of applying a batch.
+	// apply, for the store's own changes, is called instead of applying a batch. It
+	// may be called again if the group it was in failed.
 	apply func(ctx context.Context, w *writer) error
 }
 
@@ -44,9 +46,11 @@ type writer struct {
 	nextSeq   int64
 	nextDefer int64
 	subs      map[string]*subscription
-	before    map[string]subscription // of those changed in this group
-	firstSeq  int64                   // nextSeq when the group began
-	firstDef  int64
+	rows      []any // of events with numbers that are not inserted yet
+
+	before   map[string]subscription // of those changed in this group
+	firstSeq int64                   // nextSeq when the group began
+	firstDef int64
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -56,7 +60,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	err := errors.Join(
 		w.conn.QueryRowContext(ctx, "select max(seq) from events").Scan(&last),
 		w.conn.QueryRowContext(ctx, "select max(cast(value as integer)) from meta where key = ?", trimmedKey).Scan(&trimmed),
-		w.conn.QueryRowContext(ctx, "select seq from sqlite_sequence where name = 'deferred' union all select 0 order by 1 desc limit 1").Scan(&deferred))
+		w.conn.QueryRowContext(ctx, "select max(seq) from sqlite_sequence where name = 'deferred'").Scan(&deferred))
 	if err != nil {
 		return nil, err
 	}
@@ -118,38 +122,63 @@ func (w *writer) run() {
 	defer close(w.gone)
 	group := make([]*request, 0, groupLimit)
 	for r := range w.queue {
-		group = append(group[:0], r)
-		events := len(r.batch.Events)
-	more:
-		for len(group) < groupLimit && events < groupEvents {
-			select {
-			case r, ok := <-w.queue:
-				if !ok {
-					break more
-				}
-				group = append(group, r)
-				events += len(r.batch.Events)
-			default:
-				break more
-			}
-		}
+		group = w.gather(append(group[:0], r))
 		w.commit(group)
 		for _, r := range group {
-			r.done(r.result, r.err)
+			r.done(r.result, r.err) // I1, I2: after COMMIT has returned, never before
 		}
+		several := len(group) > 1
 		clear(group)
+		if several {
+			// Let those just called back submit again, or the first of them
+			// would make a group of its own.
+			runtime.Gosched()
+		}
 	}
 }
 
+// gather adds to a group what waits already.
+func (w *writer) gather(group []*request) []*request {
+	events := len(group[0].batch.Events)
+	for len(group) < groupLimit && events < groupEvents {
+		select {
+		case r, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, r)
+			events += len(r.batch.Events)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
 // commit applies a group in one transaction. If the medium fails, nothing of the
-// group happened and every batch of it is told so.
+// group happened and every batch of it is told so. If one batch asked for
+// something impossible, the batches are applied one by one, so that only that one
+// fails.
 func (w *writer) commit(group []*request) {
 	ctx := context.Background()
-	w.firstSeq, w.firstDef = w.nextSeq, w.nextDefer
+	w.firstSeq, w.firstDef, w.rows = w.nextSeq, w.nextDefer, w.rows[:0]
 	clear(w.before)
-	if err := w.transaction(ctx, group); err != nil {
-		w.restore()
-		_, _ = w.conn.ExecContext(ctx, "rollback") // there may be nothing left to roll back
+	err := w.transaction(ctx, group)
+	if err == nil {
+		return
+	}
+	w.restore()
+	_, _ = w.conn.ExecContext(ctx, "rollback") // there may be nothing left to roll back
+	switch {
+	case isOfBatch(err) && len(group) > 1:
+		for i, r := range group {
+			r.result, r.err = store.Result{}, nil
+			w.commit(group[i : i+1])
+		}
+	case isOfBatch(err):
+		w.s.cfg.Logger.Error("a batch cannot be applied", "path", w.s.path, "err", err)
+		group[0].result, group[0].err = store.Result{}, fmt.Errorf("apply a batch: %w", err)
+	default:
 		w.s.cfg.Logger.Error("the store cannot commit", "path", w.s.path, "batches", len(group), "err", err)
 		for _, r := range group {
 			r.result, r.err = store.Result{}, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
@@ -166,6 +195,9 @@ func (w *writer) transaction(ctx context.Context, group []*request) error {
 			return err
 		}
 	}
+	if err := w.flushEvents(ctx); err != nil {
+		return err
+	}
 	if err := w.saveSubscriptions(ctx); err != nil {
 		return err
 	}
@@ -175,7 +207,7 @@ func (w *writer) transaction(ctx context.Context, group []*request) error {
 
 // restore puts the writer's memory back to what it was before the group.
 func (w *writer) restore() {
-	w.nextSeq, w.nextDefer = w.firstSeq, w.firstDef
+	w.nextSeq, w.nextDefer, w.rows = w.firstSeq, w.firstDef, w.rows[:0]
 	for name, s := range w.before {
 		if s.name == "" {
 			delete(w.subs, name)
@@ -192,32 +224,34 @@ type refused struct{ err error }
 func (r refused) Error() string { return r.err.Error() }
 
 // request applies one batch. What can be refused comes first and is undone by a
-// savepoint; the error it returns is the medium's.
+// savepoint; the error it returns is the whole group's.
 func (w *writer) request(ctx context.Context, r *request) error {
 	b := r.batch
-	conditional := r.apply != nil || len(b.Documents) > 0 || len(b.Ticks) > 0 || len(b.Release) > 0
-	if conditional {
-		if _, err := w.st.savepoint.ExecContext(ctx); err != nil {
+	if r.apply == nil && len(b.Documents) == 0 && len(b.Ticks) == 0 && len(b.Release) == 0 {
+		return w.effects(ctx, r)
+	}
+	if r.apply != nil { // it may read what the group did so far
+		if err := w.flushEvents(ctx); err != nil {
 			return err
 		}
+	}
+	if _, err := w.st.savepoint.ExecContext(ctx); err != nil {
+		return err
 	}
 	err := w.conditions(ctx, r)
 	var no refused
-	switch {
-	case errors.As(err, &no):
+	if errors.As(err, &no) {
 		r.result, r.err = store.Result{}, no.err
-		if _, err := w.st.rollbackTo.ExecContext(ctx); err != nil {
-			return err
-		}
-		_, err := w.st.release.ExecContext(ctx)
-		return err
-	case err != nil:
+		_, err = w.st.rollbackTo.ExecContext(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	if conditional {
-		if _, err := w.st.release.ExecContext(ctx); err != nil {
-			return err
-		}
+	if _, err := w.st.release.ExecContext(ctx); err != nil {
+		return err
+	}
+	if no.err != nil {
+		return nil
 	}
 	return w.effects(ctx, r)
 }
@@ -283,18 +317,17 @@ func (w *writer) effects(ctx context.Context, r *request) error {
 			return err
 		}
 	}
-	for _, a := range b.Acks {
+	for _, a := range b.Acks { // I1: the acknowledgement is part of this commit
 		w.ack(a)
 	}
 	return nil
 }
 
 func (w *writer) meta(ctx context.Context, m store.Meta) error {
-	var err error
 	if m.Value == "" {
-		_, err = w.conn.ExecContext(ctx, "delete from meta where key = ?", m.Key)
-	} else {
-		_, err = w.conn.ExecContext(ctx, "insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value", m.Key, m.Value)
+		_, err := w.st.metaDrop.ExecContext(ctx, m.Key)
+		return err
 	}
+	_, err := w.st.metaSet.ExecContext(ctx, m.Key, m.Value)
 	return err
 }

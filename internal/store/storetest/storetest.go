@@ -500,6 +500,8 @@ func numbers(s *suite) {
 
 func concurrent(s *suite) {
 	const workers, each = 16, 50
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {

@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"pipelined/internal/store"
+)
+
+const (
+	// trimStep is how many rows one step of Trim removes. Other commits take place
+	// between two steps.
+	trimStep = 1000
+	// tickRetain is how long claimed ticks are kept; the newest of each pipeline for
+	// ever.
+	tickRetain = 30 * 24 * time.Hour
+)
+
+// Trim removes what retention no longer keeps.
+func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error) {
+	type removal struct {
+		text string
+		args []any
+	}
+	removals := []removal{
+		{"delete from documents where rowid in (select rowid from documents where expires > 0 and expires <= ? limit ?)", []any{micros(now)}},
+		{"delete from dedupe where (type, id) in (select type, id from dedupe where expires <= ? limit ?)", []any{micros(now)}},
+		{"delete from executions where rowid in (select rowid from executions where started <= ? limit ?)", []any{micros(now.Add(-s.cfg.ExecutionRetain))}},
+		{`delete from ticks where (pipeline, scheduled) in (select pipeline, scheduled from ticks t where scheduled <= ?
+			and scheduled < (select max(scheduled) from ticks u where u.pipeline = t.pipeline) limit ?)`, []any{micros(now.Add(-tickRetain))}},
+	}
+	for _, c := range s.declared() {
+		if c.Retain > 0 {
+			removals = append(removals, removal{"delete from document_versions where n in (select n from document_versions where collection = ? and replaced <= ? limit ?)",
+				[]any{c.Name, micros(now.Add(-c.Retain))}})
+		}
+	}
+	for _, r := range removals {
+		n, err := s.remove(r.text, append(r.args, trimStep))
+		if total += n; err != nil {
+			return total, s.failed(err, "trim the store")
+		}
+	}
+	n, err := s.trimEvents(ctx, now)
+	if total += n; err != nil {
+		return total, s.failed(err, "trim the events")
+	}
+	return total, nil
+}
+
+func (s *Store) declared() []store.Collection {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]store.Collection, 0, len(s.collections))
+	for _, c := range s.collections {
+		out = append(out, c)
+	}
+	return out
+}
+
+// remove repeats a statement that removes up to trimStep rows until fewer went.
+func (s *Store) remove(text string, args []any) (total int64, err error) {
+	for {
+		var n int64
+		err := s.do(func(ctx context.Context, w *writer) error {
+			res, err := w.conn.ExecContext(ctx, text, args...)
+			if err != nil {
+				return err
+			}
+			n, err = res.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		if total += n; n < trimStep {
+			return total, nil
+		}
+	}
+}
+
+// trimEvents removes events that every subscription is past and no waiting delivery
+// refers to, each type at its age. What goes is looked up beside the writer.
+func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err error) {
+	var floor int64
+	if err := s.do(func(_ context.Context, w *writer) error { floor = w.floor(); return nil }); err != nil {
+		return 0, err
+	}
+	// A delivery that waits was deferred below the floor already, or will be above
+	// it: reading them once, after the floor, is enough.
+	waiting, err := s.waitingSeqs(ctx, floor)
+	if err != nil {
+		return 0, err
+	}
+	for after := int64(0); ; {
+		old, last, err := s.oldEvents(ctx, after, floor, now, waiting)
+		if err != nil || last == 0 {
+			return total, err
+		}
+		n, err := s.removeEvents(old)
+		if total += n; err != nil {
+			return total, err
+		}
+		after = last
+	}
+}
+
+// floor is the number up to which every subscription is done.
+func (w *writer) floor() int64 {
+	floor := w.nextSeq - 1
+	for _, sub := range w.subs {
+		floor = min(floor, sub.floor)
+	}
+	return floor
+}
+
+func (s *Store) waitingSeqs(ctx context.Context, floor int64) (map[int64]bool, error) {
+	rows, err := s.search.QueryContext(ctx, "select seq from deferred where seq <= ?", floor)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[int64]bool{}
+	for rows.Next() {
+		var seq int64
+		if err := rows.Scan(&seq); err != nil {
+			return nil, err
+		}
+		out[seq] = true
+	}
+	return out, rows.Err()
+}
+
+// removeEvents removes events by their numbers. The number of the newest stays
+// known, so that none is given out again.
+func (s *Store) removeEvents(old []span) (n int64, err error) {
+	if len(old) == 0 {
+		return 0, nil
+	}
+	err = s.do(func(ctx context.Context, w *writer) error {
+		n = 0
+		floor := w.floor() // a subscription may have come that begins below
+		for _, e := range old {
+			res, err := w.conn.ExecContext(ctx, "delete from events where seq between ? and ?", e.from, min(e.to, floor))
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += gone
+		}
+		return w.meta(ctx, store.Meta{Key: trimmedKey, Value: strconv.FormatInt(w.nextSeq-1, 10)})
+	})
+	return n, err
+}
+
+// oldEvents looks at the next events up to the floor and returns which are old
+// enough, and the last one looked at. Looking ends at the first event that is
+// younger than the shortest retention.
+func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, waiting map[int64]bool) (old []span, last int64, err error) {
+	rows, err := s.search.QueryContext(ctx, "select seq, type, time from events where seq > ? and seq <= ? order by seq limit ?", after, floor, trimStep)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	retain, shortest := s.retention()
+	for rows.Next() {
+		var seq, at int64
+		var typ string
+		if err := rows.Scan(&seq, &typ, &at); err != nil {
+			return nil, 0, err
+		}
+		age := now.Sub(fromMicros(at))
+		if age <= shortest {
+			break
+		}
+		last = seq
+		if age <= retain(typ) || waiting[seq] {
+			continue
+		}
+		if n := len(old); n > 0 && old[n-1].to == seq-1 {
+			old[n-1].to = seq
+		} else {
+			old = append(old, span{seq, seq})
+		}
+	}
+	return old, last, rows.Err()
+}
+
+// retention returns how long events of a type are kept, and the shortest of all.
+func (s *Store) retention() (of func(typ string) time.Duration, shortest time.Duration) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	types, shortest := s.types, s.cfg.Retain // Configure makes a new map, it does not change this one
+	for _, t := range types {
+		if t.Retain > 0 {
+			shortest = min(shortest, t.Retain)
+		}
+	}
+	return func(typ string) time.Duration {
+		if r := types[typ].Retain; r > 0 {
+			return r
+		}
+		return s.cfg.Retain
+	}, shortest
+}
