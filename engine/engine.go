@@ -330,7 +330,7 @@ func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
 	}
-	e.broker.Committed(b.Events, r.Seqs)
+	e.committed(b, r)
 	return ev.ID, nil
 }
 
