@@ -69,6 +69,7 @@ const (
 func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	o := &outcome{id: e.host.NewID(), started: e.clock.Now(), status: StatusOK, batch: &store.Batch{}}
 	x, err := e.prepare(ctx, l, s, o)
+	defer x.Close()
 	if err == nil && s.problem != nil {
 		err = s.problem
 	}

@@ -341,3 +341,21 @@ func ProblemValue(p *pipelined.Problem) any {
 
 // Source is the CloudEvents source of what this execution publishes.
 func (r *Run) Source() string { return "/" + r.Project + "/" + r.Pipeline }
+
+// Close closes the streams that the execution opened and did not consume, so that
+// the connections behind them are free at once.
+func (x *Execution) Close() {
+	for _, v := range x.Frame.Slots {
+		m, ok := v.(map[string]any)
+		if !ok {
+			continue
+		}
+		for _, e := range m {
+			if s, ok := e.(value.Stream); ok {
+				if err := s.Close(); err != nil {
+					x.Run.Logger.Warn("a stream did not close cleanly", "pipeline", x.Run.Pipeline, "execution", x.Run.ID, "err", err)
+				}
+			}
+		}
+	}
+}

@@ -97,7 +97,7 @@ func TestTheAdminAPI(t *testing.T) {
 		{"/api/executions", 200, `"status":"ok"`}, {"/api/executions?status=failed&pipeline=work&limit=1", 200, "job/negative"}, {"/api/executions?pipeline=other", 200, `{"executions":[]}`},
 		{"/api/executions?limit=-1", 400, "limit"}, {"/api/executions?since=1x", 400, "since"}, {"/api/executions?since=1h", 200, "work"}, {"/api/executions/nobody", 404, "not found"},
 		{"/api/objects/done", 200, `"password":"***"`}, {"/api/objects/done?where=doc.n%20%3E%205", 200, `"total":0`}, {"/api/objects/done?order_by=-n&offset=1&limit=1", 200, `"total":1`},
-		{"/api/objects/done?where=dc.n", 400, "did you mean doc?"}, {"/api/objects/done?offset=x", 400, "offset"}, {"/api/objects/No%20Name", 400, "collection"},
+		{"/api/objects/done?where=dok.n", 400, "did you mean doc?"}, {"/api/objects/done?offset=x", 400, "offset"}, {"/api/objects/No%20Name", 400, "collection"},
 		{"/metrics", 200, `pipelined_runs_total{pipeline="work",status="failed"} 1`}, {"/metrics", 200, `pipelined_events_published_total{event="job.new"} 2`}, {"/metrics", 200, `pipelined_runs_unhandled_total{pipeline="work"} 1`},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,9 @@ import (
 	"testing/fstest"
 
 	connectorsall "pipelined/connectors/all"
+	"pipelined/connectors/csv"
 	"pipelined/connectors/db"
+	"pipelined/connectors/rest"
 	"pipelined/engine/program"
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
@@ -31,7 +33,7 @@ var update = flag.Bool("update", false, "write docs/reference")
 const folder = "../../docs/reference"
 
 func codes() [][]diag.Code {
-	return [][]diag.Code{definition.Codes(), field.Codes(), step.Codes(), program.Codes(), expression.Codes(), db.Codes(),
+	return [][]diag.Code{definition.Codes(), field.Codes(), step.Codes(), program.Codes(), expression.Codes(), rest.Codes(), db.Codes(), csv.Codes(),
 		cron.Codes(), event.Codes(), http.Codes(), triggererror.Codes()}
 }
 
