@@ -68,10 +68,11 @@ const (
 // execute runs a pipeline up to the point of its commit.
 func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	o := &outcome{id: e.host.NewID(), started: e.clock.Now(), status: StatusOK, batch: &store.Batch{}}
-	x, err := e.prepare(ctx, l, s, o)
+	x := e.prepare(l, s, o)
 	defer x.Close()
-	if err == nil && s.problem != nil {
-		err = s.problem
+	err := s.problem
+	if err == nil && s.resume != "" {
+		err = e.resume(ctx, s, x)
 	}
 	p := s.pipeline
 	if err == nil {
@@ -123,7 +124,7 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 }
 
 // prepare builds the execution and its scope.
-func (e *Engine) prepare(ctx context.Context, l *loaded, s *start, o *outcome) (*step.Execution, error) {
+func (e *Engine) prepare(l *loaded, s *start, o *outcome) *step.Execution {
 	p := s.pipeline
 	run := &step.Run{
 		ID: o.id, Pipeline: p.Name, Version: p.Version, Revision: l.Revision, Project: l.Name,
@@ -153,10 +154,7 @@ func (e *Engine) prepare(ctx context.Context, l *loaded, s *start, o *outcome) (
 	if p.TriggerKind == "error" {
 		slots[step.SlotError] = value.Get(s.input, errorPath)
 	}
-	if s.resume != "" {
-		return x, e.resume(ctx, s, x)
-	}
-	return x, nil
+	return x
 }
 
 var errorPath = value.NewPath("error")
