@@ -144,7 +144,7 @@ func (e *Engine) Swap(ctx context.Context, p *program.Program) error {
 		err = e.store.Configure(ctx, p.Collections(), p.EventTypes())
 	}
 	if err != nil {
-		e.close(next)
+		e.closeLocked(next)
 		return err
 	}
 	e.current.Store(next)
@@ -175,7 +175,7 @@ func (e *Engine) open(ctx context.Context, next, old *loaded) error {
 			closer, err := c.Connector.Open(ctx, c.Config, connectors.Env{
 				Name: c.Name, Logger: e.logger.With("connection", c.Name), Clock: e.clock, Dir: e.dir})
 			if err != nil {
-				e.close(next)
+				e.closeLocked(next)
 				return fmt.Errorf("open connection %s: %w", c.Name, err)
 			}
 			k = &client{Closer: closer}
