@@ -6,8 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"pipelined/internal/expression"
 	"pipelined/internal/store"
@@ -19,20 +17,6 @@ type Where struct {
 	Program *expression.Program
 	Frame   *expression.Frame // what else the condition may see
 	Slot    int               // where the document is put
-}
-
-// Order is one sort key.
-type Order = store.Order
-
-// ParseOrder reads sort keys as authors write them: paths, a leading - for
-// descending.
-func ParseOrder(paths []string) []Order {
-	var out []Order
-	for _, p := range paths {
-		name, descending := strings.CutPrefix(p, "-")
-		out = append(out, Order{Path: name, Descending: descending})
-	}
-	return out
 }
 
 // FindQuery says what to look for.
@@ -52,7 +36,7 @@ func (s *Session) Find(ctx context.Context, q FindQuery) ([]any, error) {
 			return nil, err
 		}
 		if d.entry == nil {
-			s.see(d.key, d.version)
+			s.see(d.key, seenOf(d.stored))
 		}
 		list = append(list, d.doc)
 	}
@@ -60,7 +44,9 @@ func (s *Session) Find(ctx context.Context, q FindQuery) ([]any, error) {
 }
 
 // Stream returns the documents of a query one by one, with constant memory. What
-// is written while the stream is open does not show in it.
+// is written while the stream is open does not show in it. Unlike Find it does not
+// remember what it gave: who writes a document of a stream back asks for its
+// _version.
 func (s *Session) Stream(ctx context.Context, q FindQuery) (value.Stream, error) {
 	if err := checkCollection(q.Collection); err != nil {
 		return nil, err
@@ -89,12 +75,8 @@ func (s *Session) Count(ctx context.Context, collection string, w Where) (int, e
 	if err := checkCollection(collection); err != nil {
 		return 0, err
 	}
-	if w.Program == nil && !s.touches(collection) {
-		n, err := s.store.Count(ctx, collection)
-		if err != nil {
-			return 0, unavailable(err)
-		}
-		return int(n), nil
+	if w.Program == nil {
+		return s.countAll(ctx, collection)
 	}
 	n := 0
 	for _, err := range s.matching(ctx, FindQuery{Collection: collection, Where: w}) {
@@ -106,10 +88,37 @@ func (s *Session) Count(ctx context.Context, collection string, w Where) (int, e
 	return n, nil
 }
 
+// countAll counts what is stored, without what the session deleted, with what it
+// added.
+func (s *Session) countAll(ctx context.Context, collection string) (int, error) {
+	stored, err := s.store.Count(ctx, collection)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	n := int(stored)
+	for k, e := range s.ownOf(collection) {
+		there := e.base.version > 0 || e.patch != ""
+		if e.base == (demand{}) && e.patch == "" { // written without having been read
+			d, err := s.store.Get(ctx, k.collection, k.id)
+			if err != nil {
+				return 0, unavailable(err)
+			}
+			there = d != nil
+		}
+		switch {
+		case there && !e.exists:
+			n--
+		case e.exists && !there:
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Distinct lists the different values of a field, in the order they sort;
 // documents without it, or with null, count as none.
 func (s *Session) Distinct(ctx context.Context, collection, path string, w Where) ([]any, error) {
-	p := value.NewPath(strings.Split(path, ".")...)
+	p := pathOf(path)
 	seen := map[string]any{}
 	for d, err := range s.matching(ctx, FindQuery{Collection: collection, Where: w}) {
 		if err != nil {
@@ -123,23 +132,26 @@ func (s *Session) Distinct(ctx context.Context, collection, path string, w Where
 		if err != nil {
 			return nil, err
 		}
-		seen[string(text)] = v
+		if _, known := seen[string(text)]; !known {
+			seen[string(text)] = v
+		}
 	}
-	out := slices.Collect(maps.Values(seen))
-	slices.SortFunc(out, compareSort)
-	if out == nil {
-		out = []any{}
-	}
-	return out, nil
+	out := slices.AppendSeq(make([]any, 0, len(seen)), maps.Values(seen))
+	slices.SortFunc(out, func(a, b any) int {
+		if c := compareSort(a, b); c != 0 {
+			return c
+		}
+		return cmp.Compare(rank(value.Scalar(a)), rank(value.Scalar(b))) // equal ones of different kinds, 1 and true, must not stand between equal ones
+	})
+	return slices.CompactFunc(out, value.Equal), nil // 1 and 1.0 are one value
 }
 
 // found is a document of a query.
 type found struct {
-	key     key
-	doc     value.Raw // with its _ fields
-	version int64
-	stored  *store.Document // nil if it is the session's own
-	entry   *entry          // nil if it is stored
+	key    key
+	doc    value.Raw       // with its _ fields
+	stored *store.Document // nil if it is the session's own
+	entry  *entry          // nil if it is stored
 }
 
 // each visits the documents a condition holds for, and may write them.
@@ -159,16 +171,17 @@ func (s *Session) each(ctx context.Context, collection string, w Where, visit fu
 	return nil
 }
 
-// touches reports whether the session wrote to a collection.
-func (s *Session) touches(collection string) bool {
-	for ; s != nil; s = s.parent {
-		for k := range s.entries {
-			if k.collection == collection {
-				return true
+// ownOf is what the session and its parents made of the documents of a collection.
+func (s *Session) ownOf(collection string) map[key]*entry {
+	out := map[key]*entry{}
+	for level := s; level != nil; level = level.parent {
+		for k, e := range level.entries {
+			if _, hidden := out[k]; k.collection == collection && !hidden {
+				out[k] = e
 			}
 		}
 	}
-	return false
+	return out
 }
 
 // matching gives the documents of a query in order: stored ones, with the
@@ -179,53 +192,71 @@ func (s *Session) matching(ctx context.Context, q FindQuery) iter.Seq2[found, er
 			yield(found{}, err)
 			return
 		}
-		w := newWhere(q.Where)
-		own, hides, err := s.ownMatching(q, w)
+		w, hidden, by := newWhere(q.Where), s.ownOf(q.Collection), newOrdering(q.OrderBy)
+		own, err := s.ownMatching(hidden, w, by)
 		if err != nil {
 			yield(found{}, err)
 			return
 		}
-		skip, left := q.Offset, q.Limit
-		give := func(d found) bool {
-			if skip > 0 {
-				skip--
-				return true
-			}
-			if !yield(d, nil) {
-				return false
-			}
-			left--
-			return left != 0 // a limit of 0 never gets there
-		}
-		stopped := false
-		err = s.store.Find(ctx, store.Query{Collection: q.Collection, Conditions: w.conditions(), OrderBy: q.OrderBy},
+		out := &window{skip: q.Offset, left: q.Limit, own: own, by: by, yield: yield}
+		err = s.store.Find(ctx, store.Query{Collection: q.Collection, Conditions: w.pushed(), OrderBy: q.OrderBy},
 			func(d *store.Document) (bool, error) {
 				k := key{q.Collection, d.ID}
-				if hides[k] {
+				if hidden[k] != nil {
 					return true, nil
 				}
-				f := found{key: k, doc: shown(d), version: d.Version, stored: d}
+				f := found{key: k, doc: shown(d), stored: d}
 				ok, err := w.holds(f.doc)
 				if err != nil || !ok {
 					return err == nil, err
 				}
-				for len(own) > 0 && compareFound(own[0], f, q.OrderBy) <= 0 {
-					if !give(own[0]) {
-						stopped = true
-						return false, nil
-					}
-					own = own[1:]
-				}
-				stopped = !give(f)
-				return !stopped, nil
+				return out.stored(f), nil
 			})
 		if err != nil {
 			yield(found{}, readProblem(err))
 			return
 		}
-		for ; !stopped && len(own) > 0; own = own[1:] {
-			stopped = !give(own[0])
+		out.rest()
+	}
+}
+
+// window is the part of a result that is asked for. It puts the session's own
+// documents, which are sorted, in between the stored ones as they come.
+type window struct {
+	skip, left int // a left of 0 at the start is no limit
+	own        []found
+	by         ordering
+	yield      func(found, error) bool
+	full       bool
+}
+
+func (w *window) give(d found) bool {
+	if w.skip > 0 {
+		w.skip--
+		return true
+	}
+	w.full = !w.yield(d, nil)
+	w.left--
+	w.full = w.full || w.left == 0
+	return !w.full
+}
+
+// stored gives a stored document after the own ones that come before it.
+func (w *window) stored(d found) bool {
+	for len(w.own) > 0 && w.by.compare(w.own[0], d) <= 0 {
+		first := w.own[0]
+		w.own = w.own[1:]
+		if !w.give(first) {
+			return false
 		}
+	}
+	return w.give(d)
+}
+
+// rest gives the own documents that come after every stored one.
+func (w *window) rest() {
+	for ; !w.full && len(w.own) > 0; w.own = w.own[1:] {
+		w.give(w.own[0])
 	}
 }
 
@@ -237,160 +268,22 @@ func readProblem(err error) error {
 	return unavailable(err)
 }
 
-// ownMatching returns the session's own documents that match, sorted, and which
-// stored ones they hide.
-func (s *Session) ownMatching(q FindQuery, w *where) (own []found, hides map[key]bool, err error) {
-	for level := s; level != nil; level = level.parent {
-		for k, e := range level.entries {
-			if k.collection != q.Collection || hides[k] {
-				continue
-			}
-			if hides == nil {
-				hides = map[key]bool{}
-			}
-			hides[k] = true
-			if !e.exists {
-				continue
-			}
-			f := found{key: k, doc: s.shown(k, e), version: e.version, entry: e}
-			ok, err := w.holds(f.doc)
-			if err != nil {
-				return nil, nil, err
-			}
-			if ok {
-				own = append(own, f)
-			}
-		}
-	}
-	slices.SortFunc(own, func(a, b found) int { return compareFound(a, b, q.OrderBy) })
-	return own, hides, nil
-}
-
-// where is a condition on its way through many documents.
-type where struct {
-	Where
-	frame *expression.Frame
-}
-
-func newWhere(w Where) *where {
-	out := &where{Where: w}
-	if w.Program != nil {
-		out.frame = w.Frame.Fork()
-	}
-	return out
-}
-
-func (w *where) holds(doc value.Raw) (bool, error) {
-	if w.Program == nil {
-		return true, nil
-	}
-	w.frame.Slots[w.Slot] = doc
-	return w.Program.Bool(w.frame)
-}
-
-// conditions is what the store may use. A value that cannot be evaluated is left
-// out: evaluating the whole condition will tell why.
-func (w *where) conditions() []store.Condition {
-	if w.Program == nil {
-		return nil
-	}
-	pushed, _ := expression.Pushdown(w.Program, "doc")
-	var out []store.Condition
-	for _, p := range pushed {
-		v, err := p.Value.Eval(w.frame)
-		if err != nil {
+// ownMatching returns those of the session's own documents that match, sorted.
+func (s *Session) ownMatching(own map[key]*entry, w *where, by ordering) ([]found, error) {
+	var out []found
+	for k, e := range own {
+		if !e.exists {
 			continue
 		}
-		if c, ok := condition(p.Path, p.Op, v); ok {
-			out = append(out, c)
+		f := found{key: k, doc: s.shown(k, e), entry: e}
+		ok, err := w.holds(f.doc)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, f)
 		}
 	}
-	return out
-}
-
-// condition makes a store's condition of a comparison, if the store can answer it.
-func condition(path, op string, v any) (store.Condition, bool) {
-	c := store.Condition{Path: path, Op: op}
-	if op != "in" {
-		var ok bool
-		c.Value, ok = scalarOf(v)
-		return c, ok
-	}
-	list, err := value.Elements(v)
-	if err != nil {
-		return c, false
-	}
-	values := make([]any, len(list))
-	for i, e := range list {
-		var ok bool
-		if values[i], ok = scalarOf(e); !ok {
-			return c, false
-		}
-	}
-	c.Value = values
-	return c, true
-}
-
-// scalarOf returns a value as the store compares it.
-func scalarOf(v any) (any, bool) {
-	switch t := value.Scalar(v).(type) {
-	case nil, bool, string, float64, int64:
-		return t, true
-	case int:
-		return int64(t), true
-	case time.Time:
-		return nil, false // texts of times need not sort as times do
-	}
-	return nil, false
-}
-
-// compareFound orders documents as the store does.
-func compareFound(a, b found, order []Order) int {
-	for _, o := range order {
-		p := value.NewPath(strings.Split(o.Path, ".")...)
-		c := compareSort(value.Get(a.doc, p), value.Get(b.doc, p))
-		if o.Descending {
-			c = -c
-		}
-		if c != 0 {
-			return c
-		}
-	}
-	return strings.Compare(a.key.id, b.key.id)
-}
-
-// compareSort orders values of any kinds: null, numbers and booleans (false is 0,
-// true is 1), texts, everything else by its JSON.
-func compareSort(a, b any) int {
-	if c := cmp.Compare(rank(a), rank(b)); c != 0 {
-		return c
-	}
-	if c, ok := value.Compare(asNumber(a), asNumber(b)); ok {
-		return c
-	}
-	x, _ := value.JSON(a)
-	y, _ := value.JSON(b)
-	return strings.Compare(string(x), string(y))
-}
-
-func rank(v any) int {
-	switch v.(type) {
-	case nil:
-		return 0
-	case bool, int, int64, float64:
-		return 1
-	case string:
-		return 2
-	}
-	return 3
-}
-
-func asNumber(v any) any {
-	if b, ok := v.(bool); ok {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	return v
+	slices.SortFunc(out, by.compare)
+	return out, nil
 }

@@ -18,7 +18,8 @@ import (
 //	                   │  └─ limit or permanent ─► exhausted
 //	                   └───────── failed ──────────┘
 //
-// A person may discard a record in any state but resolved.
+// A person may discard a record in any state; a failure after that makes it pending
+// again, since a redelivery that was under way must not be lost.
 type Status string
 
 const (
@@ -116,6 +117,21 @@ func (r *ErrorRecord) Exhaust(now time.Time, reason string) {
 func (r *ErrorRecord) Resolve(now time.Time) {
 	r.Status = Resolved
 	r.note(now, "resolved", r.Attempts+1, "")
+}
+
+// Discard notes that a person gave the record up, and why.
+func (r *ErrorRecord) Discard(now time.Time, reason string) {
+	r.Status = Discarded
+	r.note(now, "discarded", r.Attempts, reason)
+}
+
+// Schedule sets when the event is due again after its last failure: at once if the
+// error is permanent, since all that is left is to give it up. random is in [0, 1).
+func (r *ErrorRecord) Schedule(b pipelined.Backoff, random float64) {
+	r.NextAttemptAt = r.LastFailedAt
+	if !r.Permanent {
+		r.NextAttemptAt = r.LastFailedAt.Add(b.Wait(max(r.Attempts, 1), random))
+	}
 }
 
 func (r *ErrorRecord) note(at time.Time, what string, attempt int, detail string) {

@@ -159,14 +159,20 @@ type Write struct {
 	// IfVersion, if not 0, is the version the document must have; -1 means it
 	// must not exist.
 	IfVersion int64
-	Expires   time.Time // zero: by the collection's retain
+	// IfCreatedAt, if not zero and IfVersion is a version, is when the document must
+	// have been created: one deleted and made again begins at version 1 again.
+	IfCreatedAt time.Time
+	// Advance is how many versions the document moves on; 0 means 1. One write may
+	// stand for several that followed each other.
+	Advance int64
+	Expires time.Time // zero: by the collection's retain
 }
 
 // Document is a stored document.
 type Document struct {
 	Collection string
 	ID         string
-	Version    int64 // from 1, plus 1 with every write
+	Version    int64 // from 1, plus 1 with every write (see Write.Advance)
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	Body       string // the JSON object as written, without the _ fields

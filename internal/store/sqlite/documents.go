@@ -66,10 +66,11 @@ func (w *writer) document(ctx context.Context, d *store.Write) (int64, error) {
 
 // store writes the text of a document over what was there.
 func (w *writer) store(ctx context.Context, d *store.Write, was state, text string, now time.Time) (int64, error) {
-	version, created := was.version+1, was.created
+	version, created := was.version, was.created
 	if !was.exists {
-		version, created = 1, micros(now)
+		version, created = 0, micros(now)
 	}
+	version += max(d.Advance, 1)
 	write := func() (err error) {
 		if was.there {
 			_, err = w.st.docUpdate.ExecContext(ctx, version, created, micros(now), w.s.expiry(d, now), text, was.row)
@@ -106,7 +107,8 @@ func conflict(d *store.Write, was state) string {
 		return "exists"
 	case d.Kind == store.Merge && !was.exists, d.IfVersion > 0 && !was.exists:
 		return "missing"
-	case d.IfVersion > 0 && was.version != d.IfVersion:
+	case d.IfVersion > 0 && was.version != d.IfVersion,
+		d.IfVersion > 0 && !d.IfCreatedAt.IsZero() && was.created != micros(d.IfCreatedAt):
 		return "version"
 	}
 	return ""

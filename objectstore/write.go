@@ -1,0 +1,242 @@
+package objectstore
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"pipelined"
+	"pipelined/internal/store"
+	"pipelined/internal/value"
+)
+
+// PutResult is what a write returns.
+type PutResult struct {
+	ID      string
+	Version int64 // 0 where nobody asked for it
+}
+
+// Put writes a document, replacing what is there. ifVersion, if not 0, is the
+// version it must have; -1 means that it must not exist. An empty id makes a new
+// one. The result's Version is known where the session read the document, or had
+// to.
+func (s *Session) Put(ctx context.Context, collection, id string, doc value.Raw, ifVersion int64) (PutResult, error) {
+	doc, err := check(collection, doc)
+	if err != nil {
+		return PutResult{}, err
+	}
+	if id == "" {
+		id = s.newID()
+		s.set(key{collection, id}, &entry{exists: true, body: doc, version: 1, writes: 1, created: s.now(), base: demand{version: -1}})
+		return PutResult{id, 1}, nil
+	}
+	k := key{collection, id}
+	var next *entry
+	if before := s.own(k); before != nil {
+		next, err = s.putOver(k, before, doc, ifVersion)
+	} else {
+		next, err = s.putFirst(ctx, k, doc, ifVersion)
+	}
+	if err != nil {
+		return PutResult{}, err
+	}
+	s.set(k, next)
+	return PutResult{id, next.version}, nil
+}
+
+// putOver puts a document over what the session itself made of it.
+func (s *Session) putOver(k key, before *entry, doc value.Raw, ifVersion int64) (*entry, error) {
+	if err := require(k, before.exists, before.version, ifVersion); err != nil {
+		return nil, err
+	}
+	next := *before
+	next.body, next.patch = doc, ""
+	next.version, next.writes = before.next()
+	if before.patch != "" {
+		next.base = s.mustSee(k)
+	}
+	if !before.exists {
+		next.exists, next.version, next.writes, next.created = true, 1, 1, s.now()
+		next.anew = !before.base.missing()
+	}
+	return &next, nil
+}
+
+// putFirst puts a document that the session has not written yet. If it has not read
+// it either, and no version is asked for, it does not read it now.
+func (s *Session) putFirst(ctx context.Context, k key, doc value.Raw, ifVersion int64) (*entry, error) {
+	next := &entry{exists: true, body: doc, writes: 1, created: s.now()}
+	known, looked := s.seen(k)
+	if ifVersion != 0 {
+		stored, err := s.stored(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		if err := require(k, stored != nil, versionOf(stored), ifVersion); err != nil {
+			return nil, err
+		}
+		known, looked = seenOf(stored), true
+	}
+	if looked {
+		next.base, next.version = known.demand(), known.version+1
+		if known.version > 0 {
+			next.created = known.created
+		}
+	}
+	return next, nil
+}
+
+// Insert creates a document; one of that id is a conflict.
+func (s *Session) Insert(ctx context.Context, collection, id string, doc value.Raw) (PutResult, error) {
+	if id == "" {
+		return s.Put(ctx, collection, "", doc, 0)
+	}
+	return s.Put(ctx, collection, id, doc, -1)
+}
+
+// UpdateQuery says what to merge into which documents: the one with ID, or all
+// that Where holds for.
+type UpdateQuery struct {
+	Collection string
+	ID         string
+	Where      Where
+	Merge      value.Raw
+	IfVersion  int64 // with ID; 0 means any
+}
+
+// Update merges fields into documents and returns how many there were.
+func (s *Session) Update(ctx context.Context, q UpdateQuery) (int, error) {
+	patch, err := check(q.Collection, q.Merge)
+	if err != nil {
+		return 0, err
+	}
+	if q.Where.Program == nil {
+		return s.updateOne(ctx, key{q.Collection, q.ID}, patch, q.IfVersion)
+	}
+	n := 0
+	err = s.each(ctx, q.Collection, q.Where, func(k key, d *store.Document, e *entry) error {
+		n++
+		return s.merge(k, d, e, patch, true)
+	})
+	return n, err
+}
+
+func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersion int64) (int, error) {
+	e := s.own(k)
+	var stored *store.Document
+	if e == nil {
+		var err error
+		if stored, err = s.stored(ctx, k); err != nil {
+			return 0, err
+		}
+	}
+	exists, version := stored != nil, versionOf(stored)
+	if e != nil {
+		exists, version = e.exists, e.version
+	}
+	if err := require(k, exists, version, ifVersion); err != nil {
+		return 0, err
+	}
+	if !exists {
+		return 0, nil
+	}
+	return 1, s.merge(k, stored, e, patch, ifVersion != 0)
+}
+
+// merge applies a patch. A document touched by nothing but one patch, with no
+// version asked for, is patched at the commit, so that two executions changing
+// different fields do not get in each other's way.
+func (s *Session) merge(k key, stored *store.Document, e *entry, patch value.Raw, versioned bool) error {
+	if e != nil {
+		body, err := value.MergePatch(e.body, patch)
+		if err != nil {
+			return err
+		}
+		next := *e
+		next.body, next.patch = body, ""
+		next.version, next.writes = e.next()
+		if e.patch != "" {
+			next.base = s.mustSee(k)
+		}
+		s.set(k, &next)
+		return nil
+	}
+	body, err := value.MergePatch(value.Raw(stored.Body), patch)
+	if err != nil {
+		return err
+	}
+	next := &entry{exists: true, body: body, version: stored.Version + 1, writes: 1, created: stored.CreatedAt}
+	if versioned {
+		next.base = seenOf(stored).demand()
+	} else {
+		next.patch = patch
+	}
+	s.set(k, next)
+	return nil
+}
+
+// DeleteQuery says which documents go.
+type DeleteQuery struct {
+	Collection string
+	ID         string
+	Where      Where
+	IfVersion  int64
+}
+
+// Delete removes documents and returns how many there were.
+func (s *Session) Delete(ctx context.Context, q DeleteQuery) (int, error) {
+	if err := checkCollection(q.Collection); err != nil {
+		return 0, err
+	}
+	n := 0
+	remove := func(k key, d *store.Document, e *entry) error {
+		n++
+		base := seenOf(d).demand()
+		if e != nil {
+			base = e.base
+			if e.patch != "" {
+				base = s.mustSee(k)
+			}
+		}
+		s.set(k, &entry{base: base})
+		return nil
+	}
+	if q.Where.Program != nil {
+		err := s.each(ctx, q.Collection, q.Where, remove)
+		return n, err
+	}
+	k := key{q.Collection, q.ID}
+	if e := s.own(k); e != nil {
+		if err := require(k, e.exists, e.version, q.IfVersion); err != nil || !e.exists {
+			return 0, err
+		}
+		return 1, remove(k, nil, e)
+	}
+	stored, err := s.stored(ctx, k)
+	if err != nil {
+		return 0, err
+	}
+	if err := require(k, stored != nil, versionOf(stored), q.IfVersion); err != nil || stored == nil {
+		return 0, err
+	}
+	return 1, remove(k, stored, nil)
+}
+
+// require checks what a step asked for against what is there.
+func require(k key, exists bool, version, ifVersion int64) error {
+	var why string
+	switch {
+	case ifVersion == 0:
+		return nil
+	case ifVersion == -1 && exists:
+		why = "it exists already"
+	case ifVersion > 0 && !exists:
+		why = "it does not exist"
+	case ifVersion > 0 && version != ifVersion:
+		why = fmt.Sprintf("it is at version %d, not %d", version, ifVersion)
+	default:
+		return nil
+	}
+	return pipelined.Problemf(TypeConflict, "The document is not as expected", http.StatusConflict,
+		"%s/%s: %s", k.collection, k.id, why)
+}
