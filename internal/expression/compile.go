@@ -3,53 +3,39 @@ package expression
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
-	"github.com/expr-lang/expr/checker"
-	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
-	"github.com/expr-lang/expr/vm"
-
-	"pipelined/internal/value"
 )
 
-// maxSource bounds an expression's text, in bytes.
-const maxSource = 10_000
+// Bounds of an expression at load: its text in bytes, and the nodes of its tree.
+const (
+	maxSource = 10_000
+	maxNodes  = 2_000
+)
 
 // Program is a compiled expression. It is immutable and safe for concurrent use.
 type Program struct {
 	source string
-	reads  []read
-	fields []value.Path
+	root   term
+	locals int
 	paths  []string
 	roots  map[string]bool
 	pushed []Pushed
 	exact  bool // pushed says everything
-	kind   Kind
-
-	// One of these is set: most expressions are a single read and need no machine.
-	code     *vm.Program
-	single   bool // reads[0] is all
-	constant any
-	fixed    bool
 }
 
-// read is one static path, resolved to a slot.
-type read struct {
-	slot    int
-	path    value.Path
-	name    string // as written, for messages
-	root    string
-	rest    string // the path below the slot's own name
-	lenient bool   // left of ??: Unset is null
-	output  bool   // may leave as it came
+// reads notes that the program reads a path below a name.
+func (p *Program) reads(root, path string) {
+	p.roots[root] = true
+	if !slices.Contains(p.paths, path) {
+		p.paths = append(p.paths, path)
+	}
 }
 
 // Condition is a bare expression that must give true or false.
@@ -70,49 +56,37 @@ func CompileCondition(src string, syms *Symbols) (Condition, *Error) {
 	if err != nil {
 		return Condition{}, err
 	}
-	switch p.kind {
-	case Any, Bool:
+	kind := kindOf(p.root.typ)
+	if kind == Any || kind == Bool {
 		return Condition{p}, nil
 	}
-	return Condition{}, &Error{Length: len(src), Code: CodeType, Summary: "this is " + kindNames[p.kind] + ", not true or false",
+	return Condition{}, &Error{Length: len(src), Code: CodeType, Summary: "this is " + kindNames[kind] + ", not true or false",
 		Consequence: "The condition could not be decided.", Fix: "compare it with something, such as `" + strings.TrimSpace(src) + " != nil`"}
 }
-
-var kindNames = map[Kind]string{Null: "null", Integer: "a number", Number: "a number", String: "a text", Array: "a list", Object: "an object"}
 
 // Compile compiles an expression over the names of syms.
 func Compile(src string, syms *Symbols) (*Program, *Error) {
 	if err := checkSource(src); err != nil {
 		return nil, err
 	}
-	config := newConfig()
-	tree, perr := parser.ParseWithConfig(src, config)
-	if perr != nil {
-		return nil, syntaxError(src, perr)
-	}
-	p := &Program{source: strings.TrimSpace(src), roots: map[string]bool{}}
-	p.pushed, p.exact = pushdown(tree.Node, syms)
-	r := &rewriter{program: p, syms: syms, src: src}
-	p.kind = kindOf(tree.Node)
-	r.node(&tree.Node, output)
-	if r.err != nil {
-		return nil, r.err
-	}
-	if p.simple(tree.Node) {
-		return p, nil
-	}
-	p.bind(config)
-	if _, err := checker.Check(tree, config); err != nil {
-		return nil, syntaxError(src, err)
-	}
-	if err := optimizer.Optimize(&tree.Node, config); err != nil {
-		return nil, syntaxError(src, err)
-	}
-	code, err := compiler.Compile(tree, config)
+	config := conf.CreateNew()
+	config.MaxNodes = maxNodes
+	tree, err := parser.ParseWithConfig(src, config)
 	if err != nil {
 		return nil, syntaxError(src, err)
 	}
-	p.code = code
+	return compile(src, tree.Node, syms)
+}
+
+// compile builds a program of a syntax tree, or of a part of one.
+func compile(src string, n ast.Node, syms *Symbols) (*Program, *Error) {
+	p := &Program{source: strings.TrimSpace(src), roots: map[string]bool{}}
+	b := &builder{program: p, syms: syms, src: src}
+	p.root = b.term(n, exact)
+	if b.err != nil {
+		return nil, b.err
+	}
+	p.pushed, p.exact = pushdown(n, syms)
 	return p, nil
 }
 
@@ -134,20 +108,6 @@ func checkSource(src string) *Error {
 	return nil
 }
 
-// newConfig is a compiler configuration that knows our functions.
-func newConfig() *conf.Config {
-	c := conf.CreateNew()
-	c.MaxNodes = 2000
-	for i := range library {
-		f := &library[i]
-		if f.call == nil {
-			continue
-		}
-		c.Functions[f.Name] = &builtin.Function{Name: f.Name, Func: f.call}
-	}
-	return c
-}
-
 // syntaxError places an error of expr in the source.
 func syntaxError(src string, err error) *Error {
 	out := &Error{Code: CodeSyntax, Length: 1, Summary: err.Error(), Consequence: "The expression cannot be evaluated.",
@@ -158,102 +118,11 @@ func syntaxError(src string, err error) *Error {
 		out.Summary = f.Message
 	}
 	switch {
-	case strings.HasPrefix(out.Summary, "unknown name"), strings.Contains(out.Summary, "unknown function"):
-		out.Code = CodeUnknownFunc
 	case strings.Contains(out.Summary, "arguments"):
 		out.Code = CodeArguments
-	case strings.HasPrefix(out.Summary, "invalid operation"), strings.Contains(out.Summary, "cannot use"), strings.Contains(out.Summary, "mismatched types"):
-		out.Code = CodeType
+	case strings.Contains(out.Summary, "maximum allowed nodes"):
+		out.Code, out.Offset, out.Length = CodeTooLong, 0, len(src)
+		out.Summary, out.Fix = fmt.Sprintf("the expression has more than %d parts", maxNodes), "split it over several variables"
 	}
 	return out
 }
-
-// span turns a location in characters into bytes.
-func span(src string, l file.Location) (offset, length int) {
-	n := 0
-	from, to := len(src), len(src)
-	for i := range src {
-		if n == l.From {
-			from = i
-		}
-		if n == l.To {
-			to = i
-			break
-		}
-		n++
-	}
-	if from > to {
-		to = from
-	}
-	return from, max(to-from, 0)
-}
-
-// simple recognises constants and single reads.
-func (p *Program) simple(n ast.Node) bool {
-	switch t := n.(type) {
-	case *ast.NilNode:
-		p.fixed = true
-	case *ast.BoolNode:
-		p.constant, p.fixed = t.Value, true
-	case *ast.IntegerNode:
-		p.constant, p.fixed = t.Value, true
-	case *ast.FloatNode:
-		p.constant, p.fixed = t.Value, true
-	case *ast.StringNode:
-		p.constant, p.fixed = t.Value, true
-	case *ast.CallNode:
-		id, ok := t.Callee.(*ast.IdentifierNode)
-		if !ok || id.Value != fnRead || len(p.reads) != 1 {
-			return false
-		}
-		p.single = true
-	default:
-		return false
-	}
-	return true
-}
-
-// kindOf is what an expression gives as far as its form tells.
-func kindOf(n ast.Node) Kind {
-	switch t := n.(type) {
-	case *ast.NilNode:
-		return Null
-	case *ast.BoolNode:
-		return Bool
-	case *ast.IntegerNode:
-		return Integer
-	case *ast.FloatNode:
-		return Number
-	case *ast.StringNode:
-		return String
-	case *ast.ArrayNode:
-		return Array
-	case *ast.MapNode:
-		return Object
-	case *ast.BinaryNode:
-		switch t.Operator {
-		case "==", "!=", "<", "<=", ">", ">=", "in", "and", "or", "&&", "||", "matches", "contains", "startsWith", "endsWith":
-			return Bool
-		case "-", "*", "/", "%", "**", "^":
-			return Number
-		}
-	case *ast.UnaryNode:
-		if t.Operator == "not" || t.Operator == "!" {
-			return Bool
-		}
-		return Number
-	case *ast.BuiltinNode:
-		switch t.Name {
-		case "all", "any", "none", "one", "hasPrefix", "hasSuffix":
-			return Bool
-		case "len", "count", "abs", "ceil", "floor", "round", "int", "float":
-			return Number
-		case "map", "filter", "keys", "values", "sort", "sortBy", "split":
-			return Array
-		}
-	}
-	return Any
-}
-
-// machines are reused: each has a stack that grew to what expressions need.
-var machines = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: 2_000_000} }}

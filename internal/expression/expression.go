@@ -20,16 +20,20 @@ type Frame struct {
 	Slots []any // values (see package value), or Unset
 	Host  *Host
 
-	cost int // of the evaluation under way
+	// Of the evaluation under way.
+	cost, memory int
+	locals       []local // let, and the elements and results of loops
+}
+
+type local struct {
+	value any
+	index int // of an element in its list
 }
 
 // Fork returns a copy whose slots may change without the original seeing it.
 func (f *Frame) Fork() *Frame {
 	return &Frame{Slots: append([]any(nil), f.Slots...), Host: f.Host}
 }
-
-// evaluation limits: a step is one read, operation or call inside an expression.
-const maxCost = 2_000_000
 
 // Host is where an expression gets time, ids and randomness from, so that tests
 // own all three. All functions are safe for concurrent use.

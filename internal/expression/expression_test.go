@@ -54,7 +54,7 @@ func TestExpressionsGive(t *testing.T) {
 		{"vars.total > 1000 ? input.price : 0", "1.10"}, {"input.missing ?? input.price", "1.10"},
 		{"map(input.lines, ({sku: .sku, price: .price}))", `[{"price":18.00,"sku":"A"},{"price":19.50,"sku":"B"}]`},
 		{"filter(input.lines, .qty > 1)", `[{"sku":"A","qty":2,"price":18.00}]`},
-		{"sum(input.lines, .qty * .price)", "55.5"}, {"sum(input.prices)", "3.3000000000000003"}, {"max(input.prices)", "2.2"},
+		{"sum(input.lines, .qty * .price)", "55.5"}, {"sum(input.prices)", "3.3000000000000003"}, {"max(input.prices)", "2.20"},
 		{"len(input.lines)", "2"}, {"len(input.m)", "2"}, {"keys(input.customer)", `["name","tags"]`},
 		{"input.price + 1", "2.1"}, {"input.big - 1", "9007199254740992"}, {"7 / 2", "3.5"}, {"7 % 4", "3"}, {`"a" + "b"`, `"ab"`},
 		{"input.customer == {name: \"Ann\", tags: [\"a\",\"b\"]}", "true"}, {"input.customer != nil", "true"}, {"input.note == nil", "true"},
@@ -88,8 +88,8 @@ func TestExpressionsThatCannotBeEvaluatedAreProblems(t *testing.T) {
 		{"1 / input.m.q", "null"}, {"1 / (vars.total - 1200.5)", "division by zero"}, {"5 % 0", "division by zero"}, {"vars.unset", "not set yet"},
 		{"9223372036854775807 + input.m.z", "too large"}, {"input.m.z * -9223372036854775807 - 2", "too large"}, {"input.big * input.big", "too large"},
 		{"input.missing + 1", "null"}, {"input.missing > 1", "null"}, {`input.id - 1`, "-"}, {`"a" + input.big`, "string"},
-		{"log(0) * 0", "finite"}, {"input.m[input.m.z]", "by name"}, {"input.lines[input.id]", "by number"}, {"1 in 5", "list"},
-		{"capitalize(input.big)", "not a text"}, {"sum(map(1..4000, sum(map(1..4000, # + input.m.z))))", "exceeded"},
+		{"log(0) * 0", "finite"}, {"input.m[input.m.z]", "by name"}, {"input.lines[input.id]", "by number"}, {"1 in input.big", "list"},
+		{"capitalize(input.big)", "not a text"}, {"sum(map(1..4000, sum(map(1..4000, # + input.m.z))))", "too much"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.src, func(t *testing.T) {

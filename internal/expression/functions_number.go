@@ -12,26 +12,25 @@ import (
 )
 
 var numberFunctions = []Function{
-	own("number", "sqrt", "sqrt(n)", "Square root.", `sqrt(9)`, `3`, 1, 1, number1(math.Sqrt)),
-	own("number", "pow", "pow(n, e)", "n to the power of e.", `pow(2, 10)`, `1024`, 2, 2, power),
-	own("number", "log", "log(n, base?)", "Logarithm; natural without a base.", `log(1000, 10)`, `2.9999999999999996`, 1, 2, logarithm),
-	own("number", "roundTo", "roundTo(n, digits)", "Rounded to so many digits after the point, halves away from zero.", `roundTo(2.345, 2)`, `2.35`, 2, 2, roundTo),
-	own("number", "trunc", "trunc(n)", "The whole part.", `trunc(-2.7)`, `-2`, 1, 1, number1(math.Trunc)),
-	own("number", "formatNumber", "formatNumber(n, digits, decimal?, thousands?)", "A number as people write it.", `formatNumber(1234567.891, 2, ",", ".")`, `"1.234.567,89"`, 2, 4, formatNumber),
-	own("number", "parseNumber", "parseNumber(s, decimal?, thousands?)", "A number as people write it, read; other characters are an error.", `parseNumber("1.234,50", ",", ".")`, `1234.5`, 1, 3, parseNumber),
-	withFrame(own("number", "random", "random()", "A number from 0 to below 1.", `random() < 1`, `true`, 0, 0, func(args ...any) (any, error) { return args[0].(*Frame).Host.Random(), nil })),
-	withFrame(own("number", "randomInt", "randomInt(from, to)", "A whole number between two, both included.", `randomInt(3, 3)`, `3`, 2, 2, randomInt)),
-	theirs("number", "abs", "abs(n)", "Without its sign.", `abs(-3)`, `3`),
-	theirs("number", "ceil", "ceil(n)", "The next whole number up.", `ceil(1.2)`, `2`),
-	theirs("number", "floor", "floor(n)", "The next whole number down.", `floor(1.8)`, `1`),
-	theirs("number", "round", "round(n)", "The nearest whole number.", `round(1.5)`, `2`),
-	theirs("number", "min", "min(a, b, …)", "The smallest, of arguments or of a list.", `min(3, 1, 2)`, `1`),
-	theirs("number", "max", "max(a, b, …)", "The largest, of arguments or of a list.", `max(3, 1, 2)`, `3`),
-	theirs("number", "sum", "sum(list, predicate?)", "The sum of a list.", `sum([1, 2, 3])`, `6`),
-	theirs("number", "mean", "mean(list)", "The average.", `mean([1, 2, 3])`, `2`),
-	theirs("number", "median", "median(list)", "The median.", `median([1, 2, 9])`, `2`),
-	theirs("number", "int", "int(v)", "A whole number, of a number or a text.", `int("12")`, `12`),
-	theirs("number", "float", "float(v)", "A number, of a number or a text.", `float("1.5")`, `1.5`),
+	own("number", "sqrt", "sqrt(n)", "Square root.", `sqrt(9)`, `3`, number1(math.Sqrt)),
+	own("number", "pow", "pow(n, e)", "n to the power of e.", `pow(2, 10)`, `1024`, func(args ...any) (any, error) { return power(args[0], args[1]) }),
+	own("number", "log", "log(n, base?)", "Logarithm; natural without a base.", `log(1000, 10)`, `2.9999999999999996`, logarithm),
+	own("number", "roundTo", "roundTo(n, digits)", "Rounded to so many digits after the point, halves away from zero.", `roundTo(2.345, 2)`, `2.35`, roundTo),
+	own("number", "trunc", "trunc(n)", "The whole part.", `trunc(-2.7)`, `-2`, number1(math.Trunc)),
+	own("number", "formatNumber", "formatNumber(n, digits, decimal?, thousands?)", "A number as people write it.", `formatNumber(1234567.891, 2, ",", ".")`, `"1.234.567,89"`, formatNumber),
+	own("number", "parseNumber", "parseNumber(s, decimal?, thousands?)", "A number as people write it, read; other characters are an error.", `parseNumber("1.234,50", ",", ".")`, `1234.5`, parseNumber),
+	withFrame(own("number", "random", "random()", "A number from 0 to below 1.", `random() < 1`, `true`, func(args ...any) (any, error) { return args[0].(*Frame).Host.Random(), nil })),
+	withFrame(own("number", "randomInt", "randomInt(from, to)", "A whole number between two, both included.", `randomInt(3, 3)`, `3`, randomInt)),
+	own("number", "abs", "abs(n)", "Without its sign.", `abs(-3)`, `3`, absolute),
+	own("number", "ceil", "ceil(n)", "The next whole number up.", `ceil(1.2)`, `2`, number1(math.Ceil)),
+	own("number", "floor", "floor(n)", "The next whole number down.", `floor(1.8)`, `1`, number1(math.Floor)),
+	own("number", "round", "round(n)", "The nearest whole number.", `round(1.5)`, `2`, number1(math.Round)),
+	own("number", "min", "min(a, b, …)", "The smallest, of arguments or of a list.", `min(3, 1, 2)`, `1`, extreme(-1)),
+	own("number", "max", "max(a, b, …)", "The largest, of arguments or of a list.", `max(3, 1, 2)`, `3`, extreme(1)),
+	own("number", "mean", "mean(list)", "The average.", `mean([1, 2, 3])`, `2`, mean),
+	own("number", "median", "median(list)", "The median.", `median([1, 2, 9])`, `2`, median),
+	own("number", "int", "int(v)", "A whole number, of a number or a text.", `int("12")`, `12`, toInt),
+	own("number", "float", "float(v)", "A number, of a number or a text.", `float("1.5")`, `1.5`, toFloat),
 }
 
 func numberArg(args []any, i int) (float64, error) {
@@ -42,14 +41,6 @@ func numberArg(args []any, i int) (float64, error) {
 	return f, nil
 }
 
-// whole gives a whole result as an integer.
-func whole(f float64) (any, error) {
-	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return int(f), nil
-	}
-	return finite(f)
-}
-
 func number1(f func(float64) float64) func(args ...any) (any, error) {
 	return func(args ...any) (any, error) {
 		n, err := numberArg(args, 0)
@@ -58,15 +49,6 @@ func number1(f func(float64) float64) func(args ...any) (any, error) {
 		}
 		return whole(f(n))
 	}
-}
-
-func power(args ...any) (any, error) {
-	n, err1 := numberArg(args, 0)
-	e, err2 := numberArg(args, 1)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	return whole(math.Pow(n, e))
 }
 
 func logarithm(args ...any) (any, error) {
@@ -184,16 +166,16 @@ func randomInt(args ...any) (any, error) {
 }
 
 var dateFunctions = []Function{
-	theirs("date", "now", "now()", "The current time, by the engine's clock.", `now() > date("2020-01-01")`, `true`),
-	theirs("date", "date", "date(s, layout?, timezone?)", "A time read from text, RFC 3339 or as a Go layout says.", `date("2026-03-08") < date("2026-03-09")`, `true`),
-	theirs("date", "duration", "duration(s)", "A duration: now() - duration(\"24h\").", `duration("90m").Hours()`, `1.5`),
-	own("date", "formatDate", "formatDate(t, layout, timezone?)", "A time as text, by a Go layout such as 2006-01-02 15:04.", `formatDate("2026-03-08T09:30:00Z", "02.01.2006 15:04", "Europe/Berlin")`, `"08.03.2026 10:30"`, 2, 3, formatDate),
-	own("date", "parseDate", "parseDate(s, layout, timezone?)", "A time read by a Go layout.", `parseDate("08.03.2026", "02.01.2006")`, `"2026-03-08T00:00:00Z"`, 2, 3, parseDate),
-	own("date", "addDate", "addDate(t, n, unit, timezone?)", "A time moved by so many second, minute, hour, day, week, month or year.", `addDate("2026-01-31T00:00:00Z", 1, "month")`, `"2026-02-28T00:00:00Z"`, 3, 4, addDate),
-	own("date", "diffDate", "diffDate(from, to, unit)", "How many whole units lie between two times.", `diffDate("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "month")`, `2`, 3, 3, diffDate),
-	own("date", "startOf", "startOf(t, unit, timezone?)", "The beginning of the day, week (Monday), month or year, hour or minute.", `startOf("2026-03-08T09:30:00Z", "month")`, `"2026-03-01T00:00:00Z"`, 2, 3, startOf),
-	own("date", "epochMillis", "epochMillis(t)", "Milliseconds since 1970.", `epochMillis("1970-01-01T00:00:01Z")`, `1000`, 1, 1, epochMillis),
-	own("date", "fromEpochMillis", "fromEpochMillis(n)", "The time of so many milliseconds since 1970.", `fromEpochMillis(1000)`, `"1970-01-01T00:00:01Z"`, 1, 1, fromEpochMillis),
+	withFrame(own("date", "now", "now()", "The current time, by the engine's clock.", `now() > date("2020-01-01")`, `true`, now)),
+	own("date", "date", "date(s, layout?, timezone?)", "A time read from text, RFC 3339 or as a Go layout says.", `date("2026-03-08") < date("2026-03-09")`, `true`, readDate),
+	own("date", "duration", "duration(s)", "A duration: now() - duration(\"24h\").", `duration("90m").Hours()`, `1.5`, readDuration),
+	own("date", "formatDate", "formatDate(t, layout, timezone?)", "A time as text, by a Go layout such as 2006-01-02 15:04.", `formatDate("2026-03-08T09:30:00Z", "02.01.2006 15:04", "Europe/Berlin")`, `"08.03.2026 10:30"`, formatDate),
+	own("date", "parseDate", "parseDate(s, layout, timezone?)", "A time read by a Go layout.", `parseDate("08.03.2026", "02.01.2006")`, `"2026-03-08T00:00:00Z"`, parseDate),
+	own("date", "addDate", "addDate(t, n, unit, timezone?)", "A time moved by so many second, minute, hour, day, week, month or year.", `addDate("2026-01-31T00:00:00Z", 1, "month")`, `"2026-02-28T00:00:00Z"`, addDate),
+	own("date", "diffDate", "diffDate(start, end, unit)", "How many whole units lie between two times.", `diffDate("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "month")`, `2`, diffDate),
+	own("date", "startOf", "startOf(t, unit, timezone?)", "The beginning of the day, week (Monday), month or year, hour or minute.", `startOf("2026-03-08T09:30:00Z", "month")`, `"2026-03-01T00:00:00Z"`, startOf),
+	own("date", "epochMillis", "epochMillis(t)", "Milliseconds since 1970.", `epochMillis("1970-01-01T00:00:01Z")`, `1000`, epochMillis),
+	own("date", "fromEpochMillis", "fromEpochMillis(n)", "The time of so many milliseconds since 1970.", `fromEpochMillis(1000)`, `"1970-01-01T00:00:01Z"`, fromEpochMillis),
 }
 
 func timeArg(args []any, i int) (time.Time, error) {
@@ -207,7 +189,7 @@ func timeArg(args []any, i int) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("argument %d is not a time; date(…) or parseDate(…) read one from text", i+1)
+	return time.Time{}, fmt.Errorf("argument %d is %s, not a time; date(…) or parseDate(…) reads one from text", i+1, value.Describe(args[i]))
 }
 
 func zoneArg(args []any, i int) (*time.Location, error) {

@@ -19,32 +19,32 @@ import (
 )
 
 var textFunctions = []Function{
-	own("text", "capitalize", "capitalize(s)", "The text with its first letter in upper case.", `capitalize("order one")`, `"Order one"`, 1, 1, text1(capitalize)),
-	own("text", "normalize", "normalize(s)", "The text without accents.", `normalize("São João")`, `"Sao Joao"`, 1, 1, text1(withoutAccents)),
-	own("text", "substring", "substring(s, from, to?)", "The characters from one index to before another; beyond the end is cut.", `substring("pipelined", 0, 4)`, `"pipe"`, 2, 3, substring),
-	own("text", "padLeft", "padLeft(s, length, with?)", "The text filled up on the left.", `padLeft("7", 3, "0")`, `"007"`, 2, 3, pad(true)),
-	own("text", "padRight", "padRight(s, length, with?)", "The text filled up on the right.", `padRight("a", 3, ".")`, `"a.."`, 2, 3, pad(false)),
-	own("text", "replaceRegex", "replaceRegex(s, pattern, with)", "Every match of a pattern (RE2) replaced; $1 is its first group.", `replaceRegex("a-1 b-2", "([a-z])-([0-9])", "$2$1")`, `"1a 2b"`, 3, 3, replaceRegex),
-	own("text", "matchAll", "matchAll(s, pattern)", "Every match of a pattern (RE2).", `matchAll("a1 b22", "[0-9]+")`, `["1","22"]`, 2, 2, matchAll),
-	own("text", "matchGroups", "matchGroups(s, pattern)", "The groups of the first match, the whole match first; null if there is none.", `matchGroups("order-42", "([a-z]+)-([0-9]+)")`, `["order-42","order","42"]`, 2, 2, matchGroups),
-	own("text", "splitRegex", "splitRegex(s, pattern)", "The text cut at every match of a pattern (RE2).", `splitRegex("a, b;c", "[,;] *")`, `["a","b","c"]`, 2, 2, splitRegex),
-	own("text", "escape", "escape(s, kind)", "The text as it may stand inside json, xml, html or csv.", `escape("a<b", "html")`, `"a&lt;b"`, 2, 2, escapeText),
-	own("text", "unescape", "unescape(s, kind)", "The text escape was given.", `unescape("a&lt;b", "html")`, `"a<b"`, 2, 2, unescapeText),
-	own("text", "similarity", "similarity(a, b)", "How alike two texts are, from 0 to 1 (edit distance).", `similarity("colour", "color")`, `0.8333333333333334`, 2, 2, similarity),
-	withExact(own("text", "string", "string(v)", "The value as text: texts bare, numbers as they came, everything else as JSON.", `string(42)`, `"42"`, 1, 1, func(args ...any) (any, error) { return value.Text(args[0]) })),
-	theirs("text", "trim", "trim(s, characters?)", "The text without spaces, or the given characters, at both ends.", `trim("  a ")`, `"a"`),
-	theirs("text", "trimPrefix", "trimPrefix(s, prefix)", "The text without a prefix.", `trimPrefix("order-1", "order-")`, `"1"`),
-	theirs("text", "trimSuffix", "trimSuffix(s, suffix)", "The text without a suffix.", `trimSuffix("a.csv", ".csv")`, `"a"`),
-	theirs("text", "upper", "upper(s)", "The text in upper case.", `upper("abc")`, `"ABC"`),
-	theirs("text", "lower", "lower(s)", "The text in lower case.", `lower("ABC")`, `"abc"`),
-	theirs("text", "split", "split(s, by, n?)", "The text cut at a separator.", `split("a,b", ",")`, `["a","b"]`),
-	theirs("text", "replace", "replace(s, old, new)", "Every occurrence of a text replaced.", `replace("a-b", "-", "+")`, `"a+b"`),
-	theirs("text", "repeat", "repeat(s, n)", "The text n times.", `repeat("ab", 2)`, `"abab"`),
-	theirs("text", "indexOf", "indexOf(s, part)", "Where a part begins; -1 if nowhere.", `indexOf("order", "d")`, `2`),
-	theirs("text", "lastIndexOf", "lastIndexOf(s, part)", "Where a part begins for the last time; -1 if nowhere.", `lastIndexOf("banana", "an")`, `3`),
-	theirs("text", "hasPrefix", "hasPrefix(s, prefix)", "Whether the text begins so; the operator startsWith does the same.", `hasPrefix("order", "or")`, `true`),
-	theirs("text", "hasSuffix", "hasSuffix(s, suffix)", "Whether the text ends so; the operator endsWith does the same.", `hasSuffix("order", "er")`, `true`),
-	theirs("text", "join", "join(list, between?)", "The texts of a list as one.", `join(["a", "b"], ", ")`, `"a, b"`),
+	own("text", "capitalize", "capitalize(s)", "The text with its first letter in upper case.", `capitalize("order one")`, `"Order one"`, text1(capitalize)),
+	own("text", "normalize", "normalize(s)", "The text without accents.", `normalize("São João")`, `"Sao Joao"`, text1(withoutAccents)),
+	own("text", "substring", "substring(s, from, to?)", "The characters from one index to before another; beyond the end is cut.", `substring("pipelined", 0, 4)`, `"pipe"`, substring),
+	own("text", "padLeft", "padLeft(s, length, with?)", "The text filled up on the left.", `padLeft("7", 3, "0")`, `"007"`, pad(true)),
+	own("text", "padRight", "padRight(s, length, with?)", "The text filled up on the right.", `padRight("a", 3, ".")`, `"a.."`, pad(false)),
+	own("text", "replaceRegex", "replaceRegex(s, pattern, with)", "Every match of a pattern (RE2) replaced; $1 is its first group.", `replaceRegex("a-1 b-2", "([a-z])-([0-9])", "$2$1")`, `"1a 2b"`, replaceRegex),
+	own("text", "matchAll", "matchAll(s, pattern)", "Every match of a pattern (RE2).", `matchAll("a1 b22", "[0-9]+")`, `["1","22"]`, matchAll),
+	own("text", "matchGroups", "matchGroups(s, pattern)", "The groups of the first match, the whole match first; null if there is none.", `matchGroups("order-42", "([a-z]+)-([0-9]+)")`, `["order-42","order","42"]`, matchGroups),
+	own("text", "splitRegex", "splitRegex(s, pattern)", "The text cut at every match of a pattern (RE2).", `splitRegex("a, b;c", "[,;] *")`, `["a","b","c"]`, splitRegex),
+	own("text", "escape", "escape(s, kind)", "The text as it may stand inside json, xml, html or csv.", `escape("a<b", "html")`, `"a&lt;b"`, escapeText),
+	own("text", "unescape", "unescape(s, kind)", "The text escape was given.", `unescape("a&lt;b", "html")`, `"a<b"`, unescapeText),
+	own("text", "similarity", "similarity(s, other)", "How alike two texts are, from 0 to 1 (edit distance).", `similarity("colour", "color")`, `0.8333333333333334`, similarity),
+	own("text", "string", "string(v)", "The value as text: texts bare, numbers as they came, everything else as JSON.", `string(42)`, `"42"`, func(args ...any) (any, error) { return value.Text(args[0]) }),
+	own("text", "trim", "trim(s, characters?)", "The text without spaces, or the given characters, at both ends.", `trim("  a ")`, `"a"`, trim),
+	own("text", "trimPrefix", "trimPrefix(s, prefix)", "The text without a prefix.", `trimPrefix("order-1", "order-")`, `"1"`, text2(func(s, x string) any { return strings.TrimPrefix(s, x) })),
+	own("text", "trimSuffix", "trimSuffix(s, suffix)", "The text without a suffix.", `trimSuffix("a.csv", ".csv")`, `"a"`, text2(func(s, x string) any { return strings.TrimSuffix(s, x) })),
+	own("text", "upper", "upper(s)", "The text in upper case.", `upper("abc")`, `"ABC"`, text1(strings.ToUpper)),
+	own("text", "lower", "lower(s)", "The text in lower case.", `lower("ABC")`, `"abc"`, text1(strings.ToLower)),
+	own("text", "split", "split(s, by, n?)", "The text cut at a separator.", `split("a,b", ",")`, `["a","b"]`, split),
+	own("text", "replace", "replace(s, old, new)", "Every occurrence of a text replaced.", `replace("a-b", "-", "+")`, `"a+b"`, replace),
+	own("text", "repeat", "repeat(s, n)", "The text n times.", `repeat("ab", 2)`, `"abab"`, repeat),
+	own("text", "indexOf", "indexOf(s, part)", "Where a part begins; -1 if nowhere.", `indexOf("order", "d")`, `2`, indexOf(strings.Index)),
+	own("text", "lastIndexOf", "lastIndexOf(s, part)", "Where a part begins for the last time; -1 if nowhere.", `lastIndexOf("banana", "an")`, `3`, indexOf(strings.LastIndex)),
+	own("text", "hasPrefix", "hasPrefix(s, prefix)", "Whether the text begins so; the operator startsWith does the same.", `hasPrefix("order", "or")`, `true`, text2(func(s, x string) any { return strings.HasPrefix(s, x) })),
+	own("text", "hasSuffix", "hasSuffix(s, suffix)", "Whether the text ends so; the operator endsWith does the same.", `hasSuffix("order", "er")`, `true`, text2(func(s, x string) any { return strings.HasSuffix(s, x) })),
+	own("text", "join", "join(list, between?)", "The texts of a list as one.", `join(["a", "b"], ", ")`, `"a, b"`, join),
 }
 
 func text1(f func(string) string) func(args ...any) (any, error) {
@@ -121,9 +121,6 @@ func substring(args ...any) (any, error) {
 	return string(chars[from:max(from, to)]), nil
 }
 
-// maxText bounds what a function makes.
-const maxText = 10 << 20
-
 func pad(left bool) func(args ...any) (any, error) {
 	return func(args ...any) (any, error) {
 		s, err := textArg(args, 0)
@@ -169,29 +166,41 @@ func pattern(s string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
+// withPattern returns the texts and the pattern, which is the second argument and
+// compiled already if it was known at load.
 func withPattern(args []any, n int) ([]string, *regexp.Regexp, error) {
-	s, err := texts(args, n)
-	if err != nil {
-		return nil, nil, err
+	re, compiled := args[1].(*regexp.Regexp)
+	if !compiled {
+		s, err := textArg(args, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		if re, err = pattern(s); err != nil {
+			return nil, nil, errPattern
+		}
 	}
-	re, err := pattern(s[1])
+	rest := append([]any{args[0], ""}, args[2:n]...)
+	s, err := texts(rest, n)
 	return s, re, err
 }
+
+var errPattern = errors.New("the text is not a pattern, or too long for one")
 
 func replaceRegex(args ...any) (any, error) {
 	s, re, err := withPattern(args, 3)
 	if err != nil {
 		return nil, err
 	}
-	return re.ReplaceAllString(s[0], s[2]), nil
-}
-
-func listOf(list []string) any {
-	out := make([]any, len(list))
-	for i, s := range list {
-		out[i] = s
+	var out []byte
+	end := 0
+	for _, at := range re.FindAllStringSubmatchIndex(s[0], -1) {
+		out = append(out, s[0][end:at[0]]...)
+		out = re.ExpandString(out, s[2], s[0], at)
+		if end = at[1]; len(out) > maxText {
+			return nil, errTooMuch
+		}
 	}
-	return out
+	return string(append(out, s[0][end:]...)), nil
 }
 
 func matchAll(args ...any) (any, error) {
@@ -199,7 +208,7 @@ func matchAll(args ...any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listOf(re.FindAllString(s[0], -1)), nil
+	return anyList(re.FindAllString(s[0], -1)), nil
 }
 
 func matchGroups(args ...any) (any, error) {
@@ -208,7 +217,7 @@ func matchGroups(args ...any) (any, error) {
 		return nil, err
 	}
 	if m := re.FindStringSubmatch(s[0]); m != nil {
-		return listOf(m), nil
+		return anyList(m), nil
 	}
 	return nil, nil
 }
@@ -218,7 +227,7 @@ func splitRegex(args ...any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listOf(re.Split(s[0], -1)), nil
+	return anyList(re.Split(s[0], -1)), nil
 }
 
 func escapeText(args ...any) (any, error) {

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"maps"
 	"slices"
 )
 
@@ -14,10 +15,10 @@ type Function struct {
 	Example   string
 	Result    string // JSON of what the example gives; empty where it differs each time
 
-	call        func(args ...any) (any, error) // nil: a builtin of expr
-	least, most int                            // arguments; most -1 is any number
-	exact       bool                           // takes documents as they came
-	framed      bool                           // takes the frame first
+	call   func(args ...any) (any, error) // nil: compiled as a loop
+	params []param                        // read from the signature
+	framed bool                           // takes the frame first
+	nulls  bool                           // takes null for a list or an object
 }
 
 // Functions lists what an expression may call, ours and expr's, by family and name.
@@ -45,36 +46,39 @@ func compareText(a, b string) int {
 // families in the order of the reference.
 var families = []string{"text", "number", "date", "list", "object", "JSON", "encoding", "hash", "id", "type"}
 
-func functionByName(name string) *Function {
-	for i := range library {
-		if library[i].Name == name {
-			return &library[i]
-		}
-	}
-	return nil
-}
+func functionByName(name string) *Function { return byName[name] }
 
 func functionNames() []string {
-	var out []string
-	for _, f := range library {
-		out = append(out, f.Name)
+	return slices.Collect(maps.Keys(byName))
+}
+
+// own declares a function.
+func own(family, name, signature, summary, example, result string, call func(args ...any) (any, error)) Function {
+	return Function{Name: name, Signature: signature, Family: family, Summary: summary, Example: example, Result: result,
+		call: call, params: paramsOf(signature)}
+}
+
+// each declares a function that is compiled as a loop over a list.
+func each(name, signature, summary, example, result string) Function {
+	return Function{Name: name, Signature: signature, Family: "list", Summary: summary, Example: example, Result: result}
+}
+
+func withNull(f Function) Function  { f.nulls = true; return f }
+func withFrame(f Function) Function { f.framed = true; return f }
+
+// library is every function, and byName the same by name. They are never changed.
+var (
+	library = slices.Concat(textFunctions, numberFunctions, dateFunctions, listFunctions, jsonFunctions, codeFunctions)
+	byName  = indexed(library)
+)
+
+func indexed(list []Function) map[string]*Function {
+	out := make(map[string]*Function, len(list))
+	for i := range list {
+		if out[list[i].Name] != nil {
+			panic("two functions are called " + list[i].Name)
+		}
+		out[list[i].Name] = &list[i]
 	}
 	return out
 }
-
-// own declares a function of ours.
-func own(family, name, signature, summary, example, result string, least, most int, call func(args ...any) (any, error)) Function {
-	return Function{Name: name, Signature: signature, Family: family, Summary: summary, Example: example, Result: result,
-		call: call, least: least, most: most}
-}
-
-// theirs documents a builtin of expr.
-func theirs(family, name, signature, summary, example, result string) Function {
-	return Function{Name: name, Signature: signature, Family: family, Summary: summary, Example: example, Result: result}
-}
-
-func withExact(f Function) Function { f.exact = true; return f }
-func withFrame(f Function) Function { f.framed = true; return f }
-
-// library is every function. It is never changed.
-var library = slices.Concat(textFunctions, numberFunctions, dateFunctions, listFunctions, jsonFunctions, codeFunctions)

@@ -1,297 +1,386 @@
 package expression
 
 import (
-	"errors"
 	"fmt"
-	"math"
-	"reflect"
-	"time"
+	"strings"
 
-	"github.com/expr-lang/expr/vm/runtime"
+	"github.com/expr-lang/expr/ast"
 
 	"pipelined/internal/value"
 )
 
-var boolFunction = []reflect.Type{reflect.TypeFor[func(any, any) bool]()}
-
-var (
-	errZero     = errors.New("division by zero")
-	errOverflow = errors.New("the whole number is too large")
-)
-
-// operands checks that both sides are there; the operators of expr would say the
-// same of a null in harder words.
-func operands(op string, a, b any) error {
-	if a == nil || b == nil {
-		return fmt.Errorf("one side of %s is null", op)
-	}
-	return nil
+// isNull is the error of computing on what is not there; it names what is null.
+func isNull(t term) error {
+	return fmt.Errorf("%s is null", called(t, "a value it computes on"))
 }
 
-func addition(args ...any) (any, error) {
-	switch x := args[0].(type) {
-	case int:
-		switch y := args[1].(type) {
-		case int:
-			z := x + y
-			if (z > x) != (y > 0) && y != 0 {
-				return nil, errOverflow
-			}
-			return z, nil
-		case float64:
-			return finite(float64(x) + y)
-		}
-	case float64:
-		switch y := args[1].(type) {
-		case int:
-			return finite(x + float64(y))
-		case float64:
-			return finite(x + y)
-		}
-	case string:
-		if y, ok := args[1].(string); ok {
-			return x + y, nil
-		}
-		if args[1] != nil {
-			return nil, fmt.Errorf("a text + %s: write string(…) around what is not a text", value.Describe(args[1]))
-		}
+func (b *builder) unary(n *ast.UnaryNode) term {
+	x := b.term(n.Node, computed)
+	if n.Operator == "not" || n.Operator == "!" {
+		holds := b.boolean(n.Node, x, "not")
+		return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
+			v, err := holds(f)
+			return !v, err
+		}}, x)
 	}
-	if err := operands("+", args[0], args[1]); err != nil {
-		return nil, err
-	}
-	return guarded(func() any { return runtime.Add(args[0], args[1]) })
-}
-
-func subtraction(args ...any) (any, error) {
-	switch x := args[0].(type) {
-	case int:
-		switch y := args[1].(type) {
-		case int:
-			z := x - y
-			if (z < x) != (y > 0) && y != 0 {
-				return nil, errOverflow
-			}
-			return z, nil
-		case float64:
-			return finite(float64(x) - y)
-		}
-	case float64:
-		switch y := args[1].(type) {
-		case int:
-			return finite(x - float64(y))
-		case float64:
-			return finite(x - y)
-		}
-	case time.Time:
-		if y, ok := args[1].(time.Time); ok {
-			return x.Sub(y), nil
-		}
-	}
-	if err := operands("-", args[0], args[1]); err != nil {
-		return nil, err
-	}
-	return guarded(func() any { return runtime.Subtract(args[0], args[1]) })
-}
-
-func multiplication(args ...any) (any, error) {
-	switch x := args[0].(type) {
-	case int:
-		switch y := args[1].(type) {
-		case int:
-			z := x * y
-			if x != 0 && (z/x != y || (x == -1 && y == math.MinInt)) {
-				return nil, errOverflow
-			}
-			return z, nil
-		case float64:
-			return finite(float64(x) * y)
-		}
-	case float64:
-		switch y := args[1].(type) {
-		case int:
-			return finite(x * float64(y))
-		case float64:
-			return finite(x * y)
-		}
-	}
-	if err := operands("*", args[0], args[1]); err != nil {
-		return nil, err
-	}
-	return guarded(func() any { return runtime.Multiply(args[0], args[1]) })
-}
-
-func division(args ...any) (any, error) {
-	if err := operands("/", args[0], args[1]); err != nil {
-		return nil, err
-	}
-	x, xok := float(args[0])
-	y, yok := float(args[1])
-	if !xok || !yok {
-		return nil, fmt.Errorf("/ needs two numbers, not %s and %s", value.Describe(args[0]), value.Describe(args[1]))
-	}
-	if y == 0 {
-		return nil, errZero
-	}
-	return finite(x / y)
-}
-
-func modulo(args ...any) (any, error) {
-	if err := operands("%", args[0], args[1]); err != nil {
-		return nil, err
-	}
-	x, xok := value.Int(args[0])
-	y, yok := value.Int(args[1])
-	if !xok || !yok {
-		return nil, fmt.Errorf("%% needs two whole numbers, not %s and %s", value.Describe(args[0]), value.Describe(args[1]))
-	}
-	if y == 0 {
-		return nil, errZero
-	}
-	return int(x % y), nil
-}
-
-func float(v any) (float64, bool) {
-	switch t := v.(type) {
-	case int:
-		return float64(t), true
-	case int64:
-		return float64(t), true
-	case float64:
-		return t, true
-	}
-	return 0, false
-}
-
-func finite(f float64) (any, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, errors.New("the result is not a finite number")
-	}
-	return f, nil
-}
-
-// guarded turns a panic of expr's runtime, which is how it reports wrong types,
-// into an error.
-func guarded(f func() any) (v any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
-	return f(), nil
-}
-
-// at looks a computed key up: a name in an object, an index in a list, where a
-// negative one counts from the end.
-func at(args ...any) (any, error) {
-	base, key, m := value.Open(args[0]), args[1], mode(args[2].(int))
-	var v any
-	switch t := base.(type) {
-	case nil:
-		return nil, nil
-	case map[string]any:
-		name, ok := key.(string)
-		if !ok {
-			return nil, fmt.Errorf("an object is looked into by name, not by %s", value.Describe(key))
-		}
-		v = t[name]
-	case string:
-		return guarded(func() any { return runtime.Fetch(t, key) })
-	default:
-		list, err := value.Elements(base)
-		if err != nil {
-			return nil, fmt.Errorf("%s cannot be looked into", value.Describe(base))
-		}
-		n, ok := value.Int(key)
-		if !ok {
-			return nil, fmt.Errorf("a list is looked into by number, not by %s", value.Describe(key))
-		}
-		if n < 0 {
-			n += int64(len(list))
-		}
-		if n >= 0 && n < int64(len(list)) {
-			v = list[n]
-		}
-	}
-	if m == output {
-		return v, nil
-	}
-	return value.Open(v), nil
-}
-
-// scalars opens the elements of a list, for what computes on them.
-func scalars(args ...any) (any, error) {
-	list, ok := args[0].([]any)
-	if !ok {
-		return args[0], nil
-	}
-	for i, e := range list {
-		if _, raw := e.(value.Raw); !raw {
-			continue
-		}
-		out := append([]any(nil), list...)
-		for ; i < len(out); i++ {
-			out[i] = value.Scalar(out[i])
-		}
-		return out, nil
-	}
-	return list, nil
-}
-
-// object turns the maps expr makes, with keys of any kind, into objects.
-func object(args ...any) (any, error) {
-	v := reflect.ValueOf(args[0])
-	if v.Kind() != reflect.Map {
-		return args[0], nil
-	}
-	out := make(map[string]any, v.Len())
-	for it := v.MapRange(); it.Next(); {
-		name, err := value.Text(it.Key().Interface())
+	b.needs(n.Node, x, n.Operator+" needs a number", Number)
+	minus := n.Operator == "-"
+	return folded(term{typ: x.typ, eval: func(f *Frame) (any, error) {
+		v, err := x.eval(f)
 		if err != nil {
 			return nil, err
 		}
-		out[name] = it.Value().Interface()
-	}
-	return out, nil
+		if v == nil {
+			return nil, isNull(x)
+		}
+		if minus {
+			return subtract(0, v)
+		}
+		return add(0, v)
+	}}, x)
 }
 
-// ofMembers makes a list of an object's members, in document order, or sorted where
-// there is none.
-func ofMembers(pick func(name string, v any) any) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		list, err := value.Elements(args[0])
-		if err != nil || value.Describe(args[0]) != "an object" {
-			return nil, fmt.Errorf("an object is needed, not %s", value.Describe(args[0]))
+func (b *builder) binary(n *ast.BinaryNode, w want) term {
+	switch n.Operator {
+	case "??":
+		return b.coalesce(n, w)
+	case "and", "&&", "or", "||":
+		return b.logic(n)
+	case "==", "!=":
+		return b.equality(n)
+	case "<", "<=", ">", ">=":
+		return b.comparison(n)
+	case "in":
+		return b.membership(n)
+	case "matches":
+		return b.matches(n)
+	case "contains", "startsWith", "endsWith":
+		return b.text(n)
+	case "..":
+		return b.numbers(n)
+	}
+	return b.arithmetic(n)
+}
+
+func (b *builder) coalesce(n *ast.BinaryNode, w want) term {
+	// The last alternative is held to what the whole is held to.
+	left, right := b.term(n.Left, w|lenient), b.term(n.Right, w)
+	return term{typ: either(left.typ, right.typ), eval: func(f *Frame) (any, error) {
+		if v, err := left.eval(f); v != nil || err != nil {
+			return v, err
 		}
-		out := make([]any, len(list))
-		for i, e := range list {
-			m := e.(map[string]any)
-			out[i] = pick(m["key"].(string), m["value"])
+		return right.eval(f)
+	}}
+}
+
+// condition is a term that must give true or false.
+func (b *builder) condition(n ast.Node, what string) func(f *Frame) (bool, error) {
+	return b.boolean(n, b.term(n, computed), what)
+}
+
+func (b *builder) boolean(n ast.Node, t term, what string) func(f *Frame) (bool, error) {
+	b.needs(n, t, what+" needs true or false", Bool)
+	return func(f *Frame) (bool, error) {
+		v, err := t.eval(f)
+		if err != nil {
+			return false, err
+		}
+		holds, ok := v.(bool)
+		if !ok {
+			return false, fmt.Errorf("%s is %s, not true or false", called(t, what), value.Describe(v))
+		}
+		return holds, nil
+	}
+}
+
+func (b *builder) logic(n *ast.BinaryNode) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	left, right := b.boolean(n.Left, x, n.Operator), b.boolean(n.Right, y, n.Operator)
+	or := n.Operator == "or" || n.Operator == "||"
+	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
+		v, err := left(f)
+		if err != nil {
+			return nil, err
+		}
+		if v == or {
+			return or, nil
+		}
+		v, err = right(f)
+		return v, err
+	}}, x, y)
+}
+
+// both evaluates two sides.
+func both(x, y term) func(f *Frame) (any, any, error) {
+	return func(f *Frame) (any, any, error) {
+		a, err := x.eval(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := y.eval(f)
+		return a, b, err
+	}
+}
+
+func (b *builder) equality(n *ast.BinaryNode) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	if k, o := kindOf(x.typ), kindOf(y.typ); k != Null && o != Null && k != Any && o != Any && !same(k, o) {
+		b.mistake(n, fmt.Sprintf("%s and %s are never equal", kindNames[k], kindNames[o]), "compare values of the same type")
+	}
+	sides, want := both(x, y), n.Operator == "=="
+	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
+		l, r, err := sides(f)
+		if err != nil {
+			return nil, err
+		}
+		return equal(l, r) == want, nil
+	}}, x, y)
+}
+
+// equal is value.Equal with the common cases first.
+func equal(a, b any) bool {
+	switch x := a.(type) {
+	case nil:
+		return b == nil
+	case string:
+		if y, ok := b.(string); ok {
+			return x == y
+		}
+	case bool:
+		y, ok := b.(bool)
+		return ok && x == y
+	case int:
+		if y, ok := b.(int); ok {
+			return x == y
+		}
+	}
+	if b == nil {
+		return false
+	}
+	return value.Equal(a, b)
+}
+
+func (b *builder) comparison(n *ast.BinaryNode) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	b.needs(n.Left, x, n.Operator+" compares two numbers, texts or times", Number, String)
+	b.needs(n.Right, y, n.Operator+" compares two numbers, texts or times", Number, String)
+	if k, o := kindOf(x.typ), kindOf(y.typ); k != Any && o != Any && !same(k, o) {
+		b.mistake(n, fmt.Sprintf("%s and %s cannot be compared with %s", kindNames[k], kindNames[o], n.Operator), remedy(String, []Kind{Number}, "…"))
+	}
+	sides, op := both(x, y), n.Operator
+	holds := orders[op]
+	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
+		l, r, err := sides(f)
+		switch {
+		case err != nil:
+			return nil, err
+		case l == nil:
+			return nil, isNull(x)
+		case r == nil:
+			return nil, isNull(y)
+		}
+		c, ok := value.Compare(l, r)
+		if !ok {
+			return nil, fmt.Errorf("%s and %s cannot be compared with %s", value.Describe(l), value.Describe(r), op)
+		}
+		return holds(c), nil
+	}}, x, y)
+}
+
+var orders = map[string]func(c int) bool{
+	"<":  func(c int) bool { return c < 0 },
+	"<=": func(c int) bool { return c <= 0 },
+	">":  func(c int) bool { return c > 0 },
+	">=": func(c int) bool { return c >= 0 },
+}
+
+func (b *builder) membership(n *ast.BinaryNode) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, exact)
+	switch k := kindOf(y.typ); {
+	case k == String:
+		b.mistake(n.Right, "in needs a list or an object; this is a text", "write  text contains part")
+	case k == Array && isScalar(kindOf(x.typ)) && isScalar(kindOf(y.typ.Elem)) && !same(kindOf(x.typ), y.typ.Elem.Kind):
+		b.mistake(n, fmt.Sprintf("%s is never in a list of which each element is %s", kindNames[x.typ.Kind], kindNames[y.typ.Elem.Kind]), "compare values of the same type")
+	default:
+		b.needs(n.Right, y, "in needs a list or an object", Array, Object)
+	}
+	if a, ok := n.Right.(*ast.ArrayNode); ok {
+		y = b.known(a, y)
+	}
+	sides := both(x, y)
+	return term{typ: typeBool, eval: func(f *Frame) (any, error) {
+		l, r, err := sides(f)
+		if err != nil {
+			return nil, err
+		}
+		found, err := contains(l, r)
+		if err == nil {
+			err = f.spend(weight(r))
+		}
+		return found, err
+	}}
+}
+
+// known makes a list of literals once instead of every time.
+func (b *builder) known(n *ast.ArrayNode, t term) term {
+	for _, e := range n.Nodes {
+		switch e.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode:
+		default:
+			return t
+		}
+	}
+	list, err := t.eval(&Frame{})
+	if err != nil {
+		return t
+	}
+	return constant(list, t.typ)
+}
+
+// text is an operator on two texts. A null has no parts.
+func (b *builder) text(n *ast.BinaryNode) term {
+	holds := map[string]func(s, part string) bool{"contains": strings.Contains, "startsWith": strings.HasPrefix, "endsWith": strings.HasSuffix}[n.Operator]
+	return b.textual(n, func(s, part string) (bool, error) { return holds(s, part), nil })
+}
+
+func (b *builder) matches(n *ast.BinaryNode) term {
+	if p, ok := n.Right.(*ast.StringNode); ok {
+		re, err := pattern(p.Value)
+		if err != nil {
+			b.fail(n.Right, &Error{Code: CodeSyntax, Summary: err.Error(), Fix: "patterns are RE2: see https://github.com/google/re2/wiki/Syntax"})
+			return constant(nil, nil)
+		}
+		return b.textual(n, func(s, _ string) (bool, error) { return re.MatchString(s), nil })
+	}
+	return b.textual(n, func(s, p string) (bool, error) {
+		re, err := pattern(p)
+		if err != nil {
+			return false, errPattern
+		}
+		return re.MatchString(s), nil
+	})
+}
+
+func (b *builder) textual(n *ast.BinaryNode, holds func(s, part string) (bool, error)) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	b.needs(n.Left, x, n.Operator+" needs two texts", String)
+	b.needs(n.Right, y, n.Operator+" needs two texts", String)
+	sides, op := both(x, y), n.Operator
+	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
+		l, r, err := sides(f)
+		if err != nil || l == nil || r == nil {
+			return false, err
+		}
+		s, ok1 := l.(string)
+		part, ok2 := r.(string)
+		if !ok1 || !ok2 {
+			return nil, fmt.Errorf("%s needs two texts, not %s and %s", op, value.Describe(l), value.Describe(r))
+		}
+		if err := f.spend(weight(l)); err != nil {
+			return nil, err
+		}
+		return holds(s, part)
+	}}, x, y)
+}
+
+// maxRange bounds a..b.
+const maxRange = 1_000_000
+
+// numbers is from..to.
+func (b *builder) numbers(n *ast.BinaryNode) term {
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	b.needs(n.Left, x, ".. needs two whole numbers", Integer)
+	b.needs(n.Right, y, ".. needs two whole numbers", Integer)
+	sides := both(x, y)
+	return term{typ: &Type{Kind: Array, Elem: typeInteger}, eval: func(f *Frame) (any, error) {
+		l, r, err := sides(f)
+		if err != nil {
+			return nil, err
+		}
+		from, ok1 := value.Int(l)
+		to, ok2 := value.Int(r)
+		switch {
+		case !ok1 || !ok2:
+			return nil, fmt.Errorf(".. needs two whole numbers, not %s and %s", value.Describe(l), value.Describe(r))
+		case to < from:
+			return []any{}, nil
+		case uint64(to)-uint64(from) >= maxRange:
+			return nil, fmt.Errorf("a range of more than %d numbers", maxRange)
+		}
+		out := make([]any, to-from+1)
+		if err := f.grow(len(out) * elementSize); err != nil {
+			return nil, err
+		}
+		for i := range out {
+			out[i] = int(from) + i
 		}
 		return out, nil
+	}}
+}
+
+func (b *builder) arithmetic(n *ast.BinaryNode) term {
+	compute := arithmetic[n.Operator]
+	if compute == nil {
+		b.failAt(n.Location(), &Error{Code: CodeSyntax, Summary: "there is no operator " + n.Operator, Fix: "see docs/language.md, Expressions"})
+		return constant(nil, nil)
+	}
+	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
+	t := term{typ: b.arithmeticType(n, x, y), eval: func(f *Frame) (any, error) {
+		l, err := x.eval(f)
+		if err != nil {
+			return nil, err
+		}
+		r, err := y.eval(f)
+		switch {
+		case err != nil:
+			return nil, err
+		case l == nil:
+			return nil, isNull(x)
+		case r == nil:
+			return nil, isNull(y)
+		}
+		return compute(l, r)
+	}}
+	if n.Operator == "+" {
+		t.eval = charged(t.eval)
+	}
+	return folded(t, x, y)
+}
+
+// charged counts the text an operator makes.
+func charged(eval func(f *Frame) (any, error)) func(f *Frame) (any, error) {
+	return func(f *Frame) (any, error) {
+		v, err := eval(f)
+		if s, ok := v.(string); ok {
+			err = f.grow(len(s))
+		}
+		return v, err
 	}
 }
 
-// contains is `in`: an element of a list, a name in an object.
-func contains(args ...any) (any, error) {
-	switch t := args[1].(type) {
-	case nil:
-		return false, nil
-	case map[string]any:
-		name, ok := args[0].(string)
-		if !ok {
-			return false, nil
+// arithmeticType is the type of the result; only + does something with texts. What
+// times and durations give is not known here.
+func (b *builder) arithmeticType(n *ast.BinaryNode, x, y term) *Type {
+	k, o := kindOf(x.typ), kindOf(y.typ)
+	kinds, needs := []Kind{Number}, n.Operator+" needs two numbers"
+	if n.Operator == "+" {
+		kinds, needs = []Kind{Number, String}, "+ needs two numbers or two texts"
+	}
+	b.needs(n.Left, x, needs, kinds...)
+	b.needs(n.Right, y, needs, kinds...)
+	switch {
+	case k == String && isNumber(o) || isNumber(k) && o == String:
+		at, t := n.Left, x
+		if k == String {
+			at, t = n.Right, y
 		}
-		_, found := t[name]
-		return found, nil
+		b.mistake(at, "+ needs two numbers or two texts; "+called(t, "this")+" is a number and the other side is a text", remedy(Number, []Kind{String}, called(t, "…")))
+	case k == String && o == String:
+		return typeString
+	case k == Integer && o == Integer && n.Operator != "/" && n.Operator != "**" && n.Operator != "^":
+		return typeInteger
+	case isNumber(k) && isNumber(o):
+		return typeNumber
 	}
-	list, err := value.Elements(args[1])
-	if err != nil {
-		return nil, fmt.Errorf("in needs a list or an object, not %s", value.Describe(args[1]))
-	}
-	for _, e := range list {
-		if value.Equal(args[0], e) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return nil
 }

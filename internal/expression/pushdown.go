@@ -57,10 +57,9 @@ func pushdown(n ast.Node, syms *Symbols) (list []Pushed, exact bool) {
 var flips = map[string]string{"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": ""}
 
 func one(path, op string, side ast.Node, syms *Symbols) ([]Pushed, bool) {
-	text := side.String()
 	without := NewSymbols(syms)
 	without.Declare(documentRoot, &Symbol{Slot: -1, Hidden: "this side of a comparison does not depend on the document"})
-	p, err := Compile(text, without)
+	p, err := compile(side.String(), side, without)
 	if err != nil {
 		return nil, false
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // integerOf reads a whole number that fits an int. It exists beside strconv.Atoi
@@ -85,14 +86,19 @@ func tiny(text string) bool {
 	return len(text) > 6 && text[:7] == "0.00000"
 }
 
-// number is the Go number of a text, exact or not.
+// number is the Go number of a text, exact or not. A whole number beyond 64 bits
+// and what float64 cannot hold stay text: arithmetic on them is an error, not a
+// wrong result.
 func number(text string) any {
 	if n, ok := integerOf(text); ok {
 		return n
 	}
+	if strings.Trim(text, "-0123456789") == "" && text != "-0" {
+		return json.Number(text)
+	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return json.Number(text) // beyond float64: arithmetic on it is a type error, not a wrong result
+		return json.Number(text)
 	}
 	return f
 }

@@ -1,9 +1,11 @@
 package value
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -167,8 +169,12 @@ func Describe(v any) string {
 		return "a stream"
 	case []byte:
 		return "binary data"
-	case int, int64, float64:
+	case int, int64, float64, json.Number:
 		return "a number"
+	case time.Time:
+		return "a time"
+	case time.Duration:
+		return "a duration"
 	default:
 		return fmt.Sprintf("a %T", t)
 	}

@@ -148,7 +148,7 @@ func TestEqualAndCompare(t *testing.T) {
 			t.Errorf("%v and %v differ", p[0], p[1])
 		}
 	}
-	different := [][2]any{{1, "1"}, {9007199254740993, 9007199254740992}, {nil, false}, {[]any{1}, []any{1, 2}}, {map[string]any{"a": 1}, map[string]any{"b": 1}}, {true, 1}}
+	different := [][2]any{{value.Raw("12345678901234567890"), value.Raw("12345678901234567891")}, {1, "1"}, {9007199254740993, 9007199254740992}, {nil, false}, {[]any{1}, []any{1, 2}}, {map[string]any{"a": 1}, map[string]any{"b": 1}}, {true, 1}}
 	for _, p := range different {
 		if value.Equal(p[0], p[1]) || value.Equal(p[1], p[0]) {
 			t.Errorf("%v and %v are equal", p[0], p[1])
@@ -203,6 +203,21 @@ func TestRedact(t *testing.T) {
 	}
 	if got := value.Redact(`{"a":1}`, nil); got != `{"a":1}` {
 		t.Errorf("no rules: %s", got)
+	}
+}
+
+func TestDescribeSaysWhatAValueIsAndNotWhatIsInIt(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		v    any
+		want string
+	}{{nil, "null"}, {true, "true or false"}, {"secret", "a text"}, {value.Raw(`"secret"`), "a text"}, {value.Raw(`[1]`), "a list"}, {[]any{1}, "a list"},
+		{value.Raw(`{}`), "an object"}, {map[string]any{}, "an object"}, {7, "a number"}, {value.Raw("12345678901234567890"), "a number"}, {value.Raw("1e999"), "a number"},
+		{time.Time{}, "a time"}, {time.Second, "a duration"}, {[]byte("secret"), "binary data"}, {struct{}{}, "a struct {}"}}
+	for _, tt := range tests {
+		if got := value.Describe(tt.v); got != tt.want {
+			t.Errorf("%#v: %s, want %s", tt.v, got, tt.want)
+		}
 	}
 }
 
