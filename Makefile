@@ -29,6 +29,17 @@ fuzz: ## every fuzz target for half a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 30s || exit 1; done; done
 
+N ?= 300
+SEED ?= 0
+.PHONY: crash
+crash: ## kill the real binary N times and check that nothing is lost, doubled or out of order
+	go test ./internal/crashtest -run '^TestCrash$$' -v -timeout 24h -kills $(N) -seed $(SEED)
+
+SOAK ?= 10m
+.PHONY: soak
+soak: ## full load with kills, reloads and stops; prints memory and file sizes
+	go test ./internal/crashtest -run '^TestSoak$$' -v -timeout 24h -soak $(SOAK) -seed $(SEED)
+
 .PHONY: bench
 bench: ## every scenario against its baseline, with a table in Markdown
 	go run ./bench

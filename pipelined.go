@@ -76,3 +76,8 @@ func Sleep(ctx context.Context, c Clock, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
+
+// ToHeader is the header of an event that is for one pipeline only: a failed one
+// that is sent again must not be processed once more by those who had no trouble
+// with it. Headers that begin with pipelined- belong to the runtime.
+const ToHeader = "pipelined-to"

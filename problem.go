@@ -39,22 +39,25 @@ type Problem struct {
 // Problem types of the runtime itself. Connectors declare theirs beside the
 // code that returns them, named "<connector>/<what>".
 const (
-	TypeInternal    = "engine/internal"    // a bug or a panic in a step
-	TypeTimeout     = "engine/timeout"     // a step or pipeline ran out of its timeout
-	TypeCanceled    = "engine/canceled"    // a sibling branch failed, or the caller left
-	TypeStopping    = "engine/stopping"    // the runtime drained before the work was done
-	TypeUnavailable = "engine/unavailable" // the store cannot commit now
-	TypeOverloaded  = "engine/overloaded"  // no slot was free
-	TypeConflict    = "engine/conflict"    // another execution changed the same document first
-	TypeExpression  = "expression/failed"  // an expression could not be evaluated
-	TypeAssert      = "engine/assert"      // an assert step did not hold
-	TypeIterations  = "engine/iterations"  // a loop passed max_iterations
-	TypeInterrupted = "engine/interrupted" // the process died while this ran
-	TypeInput       = "request/invalid"    // the body is not what the trigger asks for
-	TypeNotFound    = "request/not-found"  // no route
-	TypeMethod      = "request/method"     // a route, but not with this method
-	TypeTooLarge    = "request/too-large"  // the body is over the limit
-	TypeMediaType   = "request/media-type" // the body is not of the type the trigger takes
+	TypeInternal    = "engine/internal"                     // a bug or a panic in a step
+	TypeTimeout     = "engine/timeout"                      // a step or pipeline ran out of its timeout
+	TypeCanceled    = "engine/canceled"                     // a sibling branch failed, or the caller left
+	TypeStopping    = "engine/stopping"                     // the runtime drained before the work was done
+	TypeUnavailable = "engine/unavailable"                  // the store cannot commit now
+	TypeOverloaded  = "engine/overloaded"                   // no slot was free
+	TypeConflict    = "engine/conflict"                     // another execution changed the same document first
+	TypeExpression  = "expression/failed"                   // an expression could not be evaluated
+	TypeAssert      = "engine/assert"                       // an assert step did not hold
+	TypeIterations  = "engine/iterations"                   // a loop passed max_iterations
+	TypeInterrupted = "engine/interrupted"                  // the process died while this ran
+	TypeKeyMissing  = "request/idempotency-key-missing"     // the route asks for a key
+	TypeKeyReused   = "request/idempotency-key-reused"      // the key was used for another request
+	TypeKeyRunning  = "request/idempotency-key-in-progress" // the first request with the key still runs
+	TypeInput       = "request/invalid"                     // the body is not what the trigger asks for
+	TypeNotFound    = "request/not-found"                   // no route
+	TypeMethod      = "request/method"                      // a route, but not with this method
+	TypeTooLarge    = "request/too-large"                   // the body is over the limit
+	TypeMediaType   = "request/media-type"                  // the body is not of the type the trigger takes
 )
 
 // NewProblem returns a Problem; status 0 means 500.

@@ -26,8 +26,9 @@ type Doc struct {
 	Examples []Example
 }
 
-// Example is a piece of YAML that lints: the value of the action's key.
-type Example struct{ Title, YAML string }
+// Example is a piece of YAML that lints: the value of the action's key, without the
+// connection it is made with.
+type Example struct{ Title, YAML, Connection string }
 
 // Env is what the runtime lends to a connector.
 type Env struct {

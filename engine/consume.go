@@ -13,8 +13,8 @@ import (
 	"pipelined/internal/expression"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
+	"pipelined/objectstore"
 	"pipelined/triggers"
-	"pipelined/triggers/event"
 )
 
 // subscribe gives the broker the subscriptions of next and takes away those that
@@ -60,14 +60,18 @@ func (e *Engine) forgetSubscriptions(ctx context.Context, wanted map[string]bool
 		if err != nil {
 			return err
 		}
-		if s.Floor >= last && len(waiting) == 0 {
+		aside, err := e.store.ParkedGroups(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		if s.Floor >= last && len(waiting) == 0 && len(aside) == 0 {
 			if err := e.store.Unsubscribe(ctx, s.Name); err != nil {
 				return err
 			}
 			continue
 		}
 		e.logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
-			"subscription", s.Name, "from", s.Floor+1, "to", last, "waiting", len(waiting))
+			"subscription", s.Name, "from", s.Floor+1, "to", last, "waiting", len(waiting), "groups_set_aside", len(aside))
 	}
 	return nil
 }
@@ -97,15 +101,7 @@ func (e *Engine) subscription(l *loaded, p *program.Pipeline) (broker.Config, bo
 }
 
 func (e *Engine) eventSubscription(cfg *broker.Config, l *loaded, p *program.Pipeline, plan *triggers.Subscription) {
-	types := plan.Types
-	cfg.Matches = func(typ string) bool {
-		for _, t := range types {
-			if event.Match(t, typ) {
-				return true
-			}
-		}
-		return false
-	}
+	cfg.Matches = func(typ string) bool { return program.Matches(plan.Types, typ) }
 	cfg.Concurrency = max(plan.Concurrency, 1)
 	cfg.Skip = plan.WhileWaiting == "skip"
 	if plan.From == "beginning" {
@@ -134,7 +130,7 @@ func (e *Engine) eventSubscription(cfg *broker.Config, l *loaded, p *program.Pip
 func (e *Engine) triggerFrame(l *loaded, ev *store.StoredEvent) *expression.Frame {
 	slots := make([]any, step.BaseSlots)
 	slots[step.SlotInput] = value.Raw(ev.Data)
-	slots[step.SlotEvent] = EventValue(ev, max(ev.Attempt, 1))
+	slots[step.SlotEvent] = EventValue(ev, max(ev.Attempt, 1), 0)
 	slots[step.SlotGlobals], slots[step.SlotEnv] = l.Globals, l.Env
 	return &expression.Frame{Slots: slots, Host: e.host}
 }
@@ -148,6 +144,11 @@ func (e *Engine) deliver(ctx context.Context, name string, d *broker.Delivery) {
 	if p == nil {
 		l.pinned.Done()
 		d.Abandon()
+		return
+	}
+	if e.store.Health() != nil { // running it would be for nothing, and its calls to others would be made again
+		l.pinned.Done()
+		d.Refused()
 		return
 	}
 	e.unsettled.add()
@@ -262,25 +263,34 @@ func (e *Engine) dropped(ctx context.Context, p *program.Pipeline, d *broker.Del
 	if !sub.SkipStale {
 		return ""
 	}
-	text, err := e.store.Meta(ctx, newestKey(p.Name, d.Event.Key))
-	if err != nil || text == "" {
+	doc, err := e.store.Get(ctx, newestCollection, newestID(p.Name, d.Event.Key))
+	if err != nil || doc == nil {
 		return "" // running it is the safe side
 	}
-	if newest, err := time.Parse(time.RFC3339Nano, text); err == nil && d.Event.Time.Before(newest) {
+	if newest, ok := value.Get(value.Raw(doc.Body), newestPath).(string); ok && d.Event.Time.UTC().Format(objectstore.TimeFormat) < newest {
 		return "was older than one of the same key that was processed before (skip_stale)"
 	}
 	return ""
 }
 
-// newestKey is where the time of the newest processed event of a key is kept.
-func newestKey(pipeline, key string) string { return "newest/" + pipeline + "/" + key }
+// newestCollection keeps, for skip_stale, the time of the newest processed event of
+// each key, for as long as an older one may still come. Authors cannot name it.
+const (
+	newestCollection = "_newest"
+	newestKept       = 30 * 24 * time.Hour
+)
+
+var newestPath = value.NewPath("time")
+
+func newestID(pipeline, key string) string { return pipeline + "/" + key }
 
 // remember notes, for skip_stale, that an event of its key was processed.
 func (e *Engine) remember(s *start, o *outcome) {
 	sub, ok := s.pipeline.Plan.(*triggers.Subscription)
 	if ok && sub.SkipStale && s.event != nil {
-		o.batch.Meta = append(o.batch.Meta, store.Meta{
-			Key: newestKey(s.pipeline.Name, s.event.Key), Value: s.event.Time.UTC().Format(time.RFC3339Nano)})
+		o.batch.Documents = append(o.batch.Documents, store.Write{
+			Kind: store.Put, Collection: newestCollection, ID: newestID(s.pipeline.Name, s.event.Key),
+			Document: `{"time":` + string(value.Quote(s.event.Time.UTC().Format(objectstore.TimeFormat))) + `}`, Expires: e.clock.Now().Add(newestKept)})
 	}
 }
 

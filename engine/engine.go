@@ -20,6 +20,7 @@ import (
 	"pipelined/engine/program"
 	"pipelined/internal/clock"
 	"pipelined/internal/expression"
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 )
 
@@ -56,6 +57,7 @@ type Engine struct {
 	work       context.Context // ends when the drain limit is over
 	cancelWork context.CancelCauseFunc
 	stopping   atomic.Bool
+	recovering atomic.Bool // suspects run alone now
 
 	contended   sync.Mutex // held by executions that conflicted again and again
 	requests    atomic.Int64
@@ -63,6 +65,8 @@ type Engine struct {
 	unsettled   settling
 	counters    counters
 	recent      recent
+	suspects    suspects
+	keys        keysInUse
 }
 
 // loaded is a program in use and how many executions are pinned to it.
@@ -70,6 +74,7 @@ type loaded struct {
 	*program.Program
 	pinned  sync.WaitGroup
 	clients map[string]*client // by fingerprint
+	limited []limited
 }
 
 // client is an opened connection, shared by the revisions that declare it alike.
@@ -113,6 +118,9 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	if err := e.Swap(ctx, p); err != nil {
 		return nil, err
 	}
+	if err := e.recover(ctx); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -135,7 +143,7 @@ func (e *Engine) Swap(ctx context.Context, p *program.Program) error {
 	e.swapping.Lock()
 	defer e.swapping.Unlock()
 	old := e.current.Load()
-	next := &loaded{Program: p, clients: map[string]*client{}}
+	next := &loaded{Program: p, clients: map[string]*client{}, limited: limitedOf(p)}
 	if err := e.open(ctx, next, old); err != nil {
 		return err
 	}
@@ -149,6 +157,9 @@ func (e *Engine) Swap(ctx context.Context, p *program.Program) error {
 	}
 	e.current.Store(next)
 	e.handler.Store(&handler)
+	if old != nil {
+		fault.Point(fault.Swapped)
+	}
 	if err := e.subscribe(ctx, next, old); err != nil {
 		return err
 	}
@@ -226,8 +237,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stop()
 	var parts sync.WaitGroup
 	errs := make([]error, 3)
-	parts.Go(func() { errs[0] = e.broker.Run(intake, e.work) })
-	parts.Go(func() { errs[1] = e.schedule.run(intake) })
+	recovered := make(chan struct{})
+	parts.Go(func() {
+		if err := e.tryAlone(intake); err != nil {
+			e.logger.Error("what may have ended the process before could not be tried alone; it runs with the rest", "err", err)
+		}
+		e.recovering.Store(false)
+		close(recovered)
+		errs[0] = e.broker.Run(intake, e.work)
+	})
+	parts.Go(func() { <-recovered; errs[1] = e.schedule.run(intake) })
 	parts.Go(func() { errs[2] = e.housekeeping(intake) })
 	<-ctx.Done()
 	e.stopping.Store(true)
@@ -253,16 +272,21 @@ func (e *Engine) Run(ctx context.Context) error {
 // Close closes the connections of the program in use. Call it after Run.
 func (e *Engine) Close() {
 	e.cancelWork(pipelined.ErrStopping)
+	e.stopped()
 	e.close(e.current.Load())
 }
 
-// trimEvery is how often what retention no longer keeps is removed.
-const trimEvery = time.Minute
+// trimEvery is how often what retention no longer keeps is removed. The first time
+// is soon after the start: a process that never lives long must trim, too.
+const (
+	trimEvery = time.Minute
+	trimFirst = 3 * time.Second
+)
 
 // housekeeping moves idle subscriptions forward and trims.
 func (e *Engine) housekeeping(ctx context.Context) error {
-	for {
-		if err := pipelined.Sleep(ctx, e.clock, trimEvery); err != nil {
+	for wait := trimFirst; ; wait = trimEvery {
+		if err := pipelined.Sleep(ctx, e.clock, wait); err != nil {
 			return nil
 		}
 		if err := e.Tidy(ctx); err != nil && ctx.Err() == nil {
@@ -288,7 +312,11 @@ func (e *Engine) Tidy(ctx context.Context) error {
 // follows from it, and returns how many executions that were. Do not use it
 // beside Run.
 func (e *Engine) RunDue(ctx context.Context) (int, error) {
-	n := 0
+	n := len(e.suspects.list)
+	if err := e.tryAlone(ctx); err != nil {
+		return 0, err
+	}
+	e.recovering.Store(false)
 	for {
 		ran, err := e.schedule.runDue(ctx)
 		n += ran
@@ -313,6 +341,31 @@ func (e *Engine) RunDue(ctx context.Context) (int, error) {
 
 // Publish puts an event into the log, as a publish step would, and returns its id.
 func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, error) {
+	if refuse := e.refuse(e.current.Load()); refuse != nil {
+		if p := refuse(ev.Type); p != nil {
+			return "", p
+		}
+	}
+	b := &store.Batch{Events: []*pipelined.Event{e.complete(ev)}}
+	r, err := e.store.Commit(ctx, b)
+	if err != nil {
+		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
+	}
+	e.committed(b, r)
+	return ev.ID, nil
+}
+
+// Commit commits a batch from outside and has its events delivered.
+func (e *Engine) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
+	r, err := e.store.Commit(ctx, b)
+	if err == nil {
+		e.committed(b, r)
+	}
+	return r, err
+}
+
+// complete gives an event from outside what it lacks.
+func (e *Engine) complete(ev *pipelined.Event) *pipelined.Event {
 	if ev.ID == "" {
 		ev.ID = e.host.NewID()
 	}
@@ -325,13 +378,7 @@ func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, erro
 	if ev.Attempt == 0 {
 		ev.Attempt = 1
 	}
-	b := &store.Batch{Events: []*pipelined.Event{ev}}
-	r, err := e.store.Commit(ctx, b)
-	if err != nil {
-		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
-	}
-	e.committed(b, r)
-	return ev.ID, nil
+	return ev
 }
 
 // settling counts batches handed to the store whose fate is not known yet.

@@ -335,3 +335,57 @@ steps:
 		t.Errorf("counter: %v, want %d", docs[0], n)
 	}
 }
+
+// TestWhileWaiting has the first event of a key fail and wait: block keeps the key
+// closed until it is over, skip lets the key's next events pass.
+func TestWhileWaiting(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]struct{ during, after string }{
+		"block": {"b1", "b1 a1 a2 a3"},
+		"skip":  {"b1 a2 a3", "b1 a2 a3 a1"},
+	} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			h := start(t, `pipeline: keyed
+trigger: { event: { types: [go], concurrency: 1, order_by: event.key, while_waiting: `+policy+`, retry: { attempts: 3, initial: 4m } } }
+steps:
+  - when: input.name == "a1" and event.attempt == 1
+    fail: { type: x/later, title: Later, retriable: true }
+  - name: before
+    object_store.get: { collection: order, id: all }
+  - object_store.put: { collection: order, id: all, document: { names: "${{ concat(steps.before.names ?? [], [input.name]) }}" } }
+`)
+			for _, name := range []string{"a1", "a2", "a3", "b1"} {
+				ev := newEvent("go", `{"name":"`+name+`"}`)
+				ev.Key = name[:1]
+				if _, err := h.engine.Publish(t.Context(), ev); err != nil {
+					t.Fatal(err)
+				}
+			}
+			seen := func() string {
+				list := h.docs("order")
+				if len(list) == 0 {
+					return ""
+				}
+				var names []string
+				for _, n := range list[0]["names"].([]any) {
+					names = append(names, n.(string))
+				}
+				return strings.Join(names, " ")
+			}
+			h.settle()
+			if got := seen(); got != want.during {
+				t.Errorf("while it waits: %s, want %s", got, want.during)
+			}
+			h.crash()
+			h.settle()
+			if got := seen(); got != want.during {
+				t.Errorf("after a crash: %s, want %s", got, want.during)
+			}
+			h.advance(time.Hour, 10*time.Minute)
+			if got := seen(); got != want.after {
+				t.Errorf("at the end: %s, want %s", got, want.after)
+			}
+		})
+	}
+}

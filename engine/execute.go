@@ -10,6 +10,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/engine/step"
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -42,6 +43,15 @@ type start struct {
 	resume   string           // key of the progress of a loop that commits on its way; empty if none can
 	waiting  bool             // an HTTP caller waits for the answer
 	timeout  time.Duration    // of the trigger; 0 if it has none
+	key      *keyed           // the caller's idempotency key; nil if it gave none
+}
+
+// crashes is how often the process surely died of this.
+func (s *start) crashes() int {
+	if s.delivery == nil {
+		return 0
+	}
+	return s.delivery.Crashes()
 }
 
 // outcome is what came of an execution before its commit.
@@ -95,6 +105,7 @@ func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	}
 	if s.tick != nil {
 		o.batch.Ticks = append(o.batch.Ticks, *s.tick)
+		o.batch.Meta = append(o.batch.Meta, store.Meta{Key: openKey(s.tick)})
 	}
 	if o.problem == nil {
 		e.remember(s, o)
@@ -102,7 +113,16 @@ func (e *Engine) execute(ctx context.Context, l *loaded, s *start) *outcome {
 	if s.resume != "" && len(x.Run.Resume) > 0 {
 		o.batch.Meta = append(o.batch.Meta, store.Meta{Key: s.resume})
 	}
+	if s.key != nil && storable(o) {
+		w, err := s.key.write(o.reply, o.id)
+		if err != nil {
+			e.logger.Error("an answer could not be stored for its key", "pipeline", p.Name, "err", err)
+		} else {
+			o.batch.Documents = append(o.batch.Documents, w)
+		}
+	}
 	e.record(l, s, o)
+	fault.Point(fault.BeforeCommit)
 	return o
 }
 
@@ -129,7 +149,7 @@ func (e *Engine) prepare(l *loaded, s *start, o *outcome) *step.Execution {
 	run := &step.Run{
 		ID: o.id, Pipeline: p.Name, Version: p.Version, Revision: l.Revision, Project: l.Name,
 		Attempt: s.attempt, StartedAt: o.started, Clock: e.clock, Host: e.host, Logger: e.logger,
-		Store: e.store, Redaction: l.Redaction, Program: l,
+		Store: e.store, Redaction: l.Redaction, Program: l, Refuse: e.refuse(l),
 	}
 	if s.event != nil {
 		run.EventID = s.event.ID
@@ -143,7 +163,7 @@ func (e *Engine) prepare(l *loaded, s *start, o *outcome) *step.Execution {
 		slots[step.SlotRun] = runValue(run)
 	}
 	if p.Uses.Event && s.event != nil {
-		slots[step.SlotEvent] = EventValue(s.event, s.attempt)
+		slots[step.SlotEvent] = EventValue(s.event, s.attempt, s.crashes())
 	}
 	if p.Uses.Request {
 		slots[step.SlotRequest] = s.request
@@ -208,6 +228,7 @@ func (e *Engine) resume(ctx context.Context, s *start, x *step.Execution) error 
 		if err != nil {
 			return commitProblem(err)
 		}
+		fault.Point(fault.PartCommitted)
 		e.committed(b, r)
 		return nil
 	}
@@ -221,12 +242,8 @@ func (e *Engine) succeeded(ctx context.Context, s *start, x *step.Execution, o *
 		return
 	}
 	docs := x.Effects.Documents()
-	doc, ok, err := docs.Get(ctx, f.Collection, s.event.ID)
-	if err != nil || !ok {
-		return
-	}
-	rec, version, err := objectstore.ParseErrorRecord(doc)
-	if err != nil {
+	_, rec, version, err := errorRecord(ctx, docs, f.Collection, s)
+	if err != nil || rec == nil {
 		return
 	}
 	rec.Resolve(e.clock.Now())
@@ -342,11 +359,34 @@ func (e *Engine) keep(ctx context.Context, l *loaded, s *start, x *step.Executio
 	e.deadLetter(l, s, x, o, p)
 }
 
+// errorRecord finds the record of an event that a pipeline failed on, and returns
+// its id and version; no record is nil. The id is the event's, but where another
+// pipeline has a record of the same event in the same collection: then the name of
+// the pipeline is appended.
+func errorRecord(ctx context.Context, docs *objectstore.Session, collection string, s *start) (id string, rec *objectstore.ErrorRecord, version int64, err error) {
+	for _, id := range []string{s.event.ID, s.event.ID + ":" + s.pipeline.Name} {
+		doc, ok, err := docs.Get(ctx, collection, id)
+		if err != nil || !ok {
+			return id, nil, 0, err
+		}
+		rec, version, err := objectstore.ParseErrorRecord(doc)
+		if err != nil {
+			return id, nil, 0, pipelined.Problemf("on_failure/record", "Not an error record", 500,
+				"document %s in %s is not an error record: %v", id, collection, err)
+		}
+		if rec.Pipeline == s.pipeline.Name {
+			return id, rec, version, nil
+		}
+	}
+	return "", nil, 0, pipelined.Problemf("on_failure/record", "Not an error record", 500,
+		"documents %s and %[1]s:%s in %s belong to other pipelines", s.event.ID, s.pipeline.Name, collection)
+}
+
 // recordFailure writes or updates the error record of an event.
 func (e *Engine) recordFailure(ctx context.Context, s *start, x *step.Execution, f *program.OnFailure, p *pipelined.Problem) error {
 	docs := x.Effects.Documents()
 	now := e.clock.Now()
-	doc, ok, err := docs.Get(ctx, f.Collection, s.event.ID)
+	id, rec, version, err := errorRecord(ctx, docs, f.Collection, s)
 	if err != nil {
 		return err
 	}
@@ -354,16 +394,11 @@ func (e *Engine) recordFailure(ctx context.Context, s *start, x *step.Execution,
 	if err != nil {
 		return err
 	}
-	rec := objectstore.NewErrorRecord(s.event.Event, s.pipeline.Name, input, p, s.attempt, now)
-	version := int64(-1)
-	if ok {
-		known, v, err := objectstore.ParseErrorRecord(doc)
-		if err != nil {
-			return pipelined.Problemf("on_failure/record", "Not an error record", 500,
-				"document %s in %s is not an error record: %v", s.event.ID, f.Collection, err)
-		}
-		known.Fail(s.event.Event, input, p, s.attempt, now)
-		rec, version = known, v
+	if rec == nil {
+		rec = objectstore.NewErrorRecord(s.event.Event, s.pipeline.Name, input, p, s.attempt, now)
+		rec.ID, version = id, -1
+	} else {
+		rec.Fail(s.event.Event, input, p, s.attempt, now)
 	}
 	if !f.Permanent.IsZero() {
 		if rec.Permanent, err = evalWith(f.Permanent.Program, x, p); err != nil {

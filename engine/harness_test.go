@@ -34,6 +34,7 @@ type harness struct {
 	clock  *clock.Fake
 	engine *engine.Engine
 	log    *logBuffer
+	most   int64 // requests at a time; 0: the default
 }
 
 var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
@@ -110,7 +111,7 @@ func (h *harness) open() {
 	h.store = s
 	h.engine, err = engine.New(h.t.Context(), p, engine.Config{
 		Store: s, Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
-		Random: func() float64 { return 0.5 }})
+		Random: func() float64 { return 0.5 }, MaxRequests: h.most})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -125,6 +126,13 @@ func (h *harness) restart() {
 		h.t.Fatal(err)
 	}
 	h.open()
+}
+
+// limit restarts with fewer requests at a time.
+func (h *harness) limit(n int64) {
+	h.t.Helper()
+	h.most = n
+	h.restart()
 }
 
 // settle runs what is due and what follows from it.
@@ -228,3 +236,6 @@ func same(t *testing.T, got, want string) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// dispatch hands what is published to the subscriptions, and runs nothing.
+func (h *harness) dispatch() error { return h.engine.Dispatch(h.t.Context()) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 	"pipelined/triggers"
 )
 
-// maxMissed bounds how many missed ticks are made up for with missed: all.
+// maxMissed bounds how many ticks of a pipeline wait in memory to be made up for with
+// missed: all; the rest is worked out when there is room.
 const maxMissed = 10_000
 
 // scheduler runs pipelines at their moments. A tick is claimed in the commit of
@@ -34,8 +36,9 @@ type job struct {
 	next     time.Time // zero: never
 	previous time.Time
 	running  int
-	queue    []time.Time // with overlap: queue, in order
-	resume   time.Time   // a tick the process died in after committing a part of it
+	queue    []time.Time       // with overlap: queue, in order
+	open     map[time.Time]int // ticks the process before died in, and how often they were opened
+	resume   []time.Time       // of them, those that have not been started again
 }
 
 func newScheduler(e *Engine) *scheduler {
@@ -71,33 +74,21 @@ func (s *scheduler) use(ctx context.Context, l *loaded) error {
 			return fmt.Errorf("read the last tick of %s: %w", p.Name, err)
 		}
 		j.previous = last
+		if before[p.Name] == nil {
+			if j.open, err = s.engine.openTicks(ctx, p.Name); err != nil {
+				return err
+			}
+			j.resume = sortedTimes(j.open)
+			if n := len(j.resume); n > 0 && last.IsZero() {
+				last = j.resume[n-1]
+			}
+		}
 		if last.IsZero() || before[p.Name] != nil {
 			last = now // new, or with a new expression: nothing was missed
 		}
 		j.next = plan.Next(last)
-		if before[p.Name] == nil && p.Resumable {
-			if err := s.restore(ctx, j); err != nil {
-				return err
-			}
-		}
 	}
 	s.poke()
-	return nil
-}
-
-// restore finds a tick that had committed a part of its work when the process
-// died; it goes on at once, whatever missed says.
-func (s *scheduler) restore(ctx context.Context, j *job) error {
-	part, err := s.engine.progress(ctx, cronProgress(j.name))
-	if err != nil {
-		return err
-	}
-	if part != nil && !part.Scheduled.IsZero() {
-		j.resume = part.Scheduled
-		if !j.next.After(part.Scheduled) {
-			j.next = j.plan.Next(part.Scheduled)
-		}
-	}
 	return nil
 }
 
@@ -114,19 +105,16 @@ func (s *scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.jobs {
-		if !j.resume.IsZero() {
-			if started, ok := s.start(j, j.resume); ok {
-				ticks = append(ticks, started)
-			}
-			j.resume = time.Time{}
-		}
+		ticks = append(ticks, s.again(j)...)
 		var all []time.Time
-		for !j.next.IsZero() && !j.next.After(now) && len(all) < maxMissed {
-			all = append(all, j.next)
+		for !j.next.IsZero() && !j.next.After(now) && len(j.queue)+len(all) < maxMissed {
+			if _, open := j.open[j.next]; !open {
+				all = append(all, j.next)
+			}
 			j.next = j.plan.Next(j.next)
 		}
 		for i, t := range s.wanted(j, all, now) {
-			if i > 0 && j.plan.Overlap != "allow" {
+			if i > 0 || len(j.queue) > 0 {
 				j.queue = append(j.queue, t) // made up for one after the other, whatever overlap says
 				continue
 			}
@@ -134,11 +122,26 @@ func (s *scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 				ticks = append(ticks, started)
 			}
 		}
-		if !j.next.IsZero() && (next.IsZero() || j.next.Before(next)) {
+		room := len(j.queue) < maxMissed || j.next.After(now)
+		if !j.next.IsZero() && room && (next.IsZero() || j.next.Before(next)) {
 			next = j.next
 		}
 	}
 	return ticks, next
+}
+
+// again starts the ticks that the process before died in, whatever missed says, one
+// after the other unless they may overlap.
+func (s *scheduler) again(j *job) (ticks []tick) {
+	for i, at := range j.resume {
+		if i > 0 && j.plan.Overlap != "allow" {
+			j.queue = append(j.queue, at)
+		} else if t, ok := s.start(j, at); ok {
+			ticks = append(ticks, t)
+		}
+	}
+	j.resume = nil
+	return ticks
 }
 
 // late is how far behind a tick may be and still count as on time.
@@ -172,6 +175,7 @@ type tick struct {
 	job      *job
 	at       time.Time
 	previous time.Time
+	opened   int // times it was started before and not committed
 }
 
 // start applies overlap; the caller holds mu.
@@ -187,7 +191,7 @@ func (s *scheduler) start(j *job, at time.Time) (tick, bool) {
 		return tick{}, false
 	}
 	j.running++
-	t := tick{j, at, j.previous}
+	t := tick{j, at, j.previous, j.open[at]}
 	j.previous = at
 	return t, true
 }
@@ -201,7 +205,9 @@ func (s *scheduler) ended(j *job) (tick, bool) {
 		return tick{}, false
 	}
 	at := j.queue[0]
-	j.queue = j.queue[1:]
+	if j.queue = j.queue[1:]; len(j.queue) == maxMissed/2 {
+		s.poke() // there may be more to make up for
+	}
 	return s.start(j, at)
 }
 
@@ -209,6 +215,7 @@ func (s *scheduler) ended(j *job) (tick, bool) {
 func (s *scheduler) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		ticks, next := s.due(s.engine.clock.Now())
+		s.opens(ctx, ticks)
 		for _, t := range ticks {
 			s.group.Go(func() { s.fire(ctx, t) })
 		}
@@ -238,18 +245,40 @@ func (s *scheduler) sleep(ctx context.Context, next time.Time) {
 
 // fire runs a tick, and the ones queued behind it.
 func (s *scheduler) fire(ctx context.Context, t tick) {
-	for ok := true; ok; {
+	for {
 		s.once(ctx, t)
 		if ctx.Err() != nil {
 			return
 		}
-		t, ok = s.ended(t.job)
+		next, ok := s.ended(t.job)
+		if !ok {
+			return
+		}
+		t = next
+		s.opens(ctx, []tick{t})
 	}
 }
+
+// opens notes that ticks start, so that they start again if the process dies.
+func (s *scheduler) opens(ctx context.Context, ticks []tick) {
+	if len(ticks) == 0 {
+		return
+	}
+	b := &store.Batch{}
+	for _, t := range ticks {
+		b.Meta = append(b.Meta, store.Meta{Key: openKey(t.claim()), Value: strconv.Itoa(t.opened + 1)})
+	}
+	if _, err := s.engine.store.Commit(ctx, b); err != nil {
+		s.engine.logger.Warn("it could not be noted that scheduled runs start", "runs", len(ticks), "err", err)
+	}
+}
+
+func (t tick) claim() *store.Tick { return &store.Tick{Pipeline: t.job.name, Scheduled: t.at} }
 
 // runDue fires what is due on the caller's goroutine.
 func (s *scheduler) runDue(ctx context.Context) (int, error) {
 	ticks, _ := s.due(s.engine.clock.Now())
+	s.opens(ctx, ticks)
 	for _, t := range ticks {
 		s.fire(ctx, t)
 	}
@@ -260,7 +289,7 @@ func (s *scheduler) runDue(ctx context.Context) (int, error) {
 // committed is tried again until it is, or the runtime stops.
 func (s *scheduler) once(ctx context.Context, t tick) {
 	e := s.engine
-	for wait := time.Second; ; wait = min(wait*2, time.Minute) {
+	for wait := time.Second; ; wait = min(wait*2, 10*time.Second) {
 		l := e.pin()
 		p := l.Pipeline(t.job.name)
 		if p == nil {
@@ -268,17 +297,24 @@ func (s *scheduler) once(ctx context.Context, t tick) {
 			return
 		}
 		st := &start{pipeline: p, trigger: "cron", attempt: 1, previous: t.previous,
-			tick: &store.Tick{Pipeline: p.Name, Scheduled: t.at}}
+			tick: t.claim()}
+		if t.opened >= openLimit {
+			st.problem = interrupted(fmt.Sprintf("the process died %d times while it ran", t.opened))
+		}
 		if p.Resumable {
 			st.resume = cronProgress(p.Name)
 		}
-		_, err := e.executeAndCommit(e.work, l, st)
+		err := e.store.Health() // if it cannot commit, running is for nothing
+		if err == nil {
+			_, err = e.executeAndCommit(e.work, l, st)
+		}
 		l.pinned.Done()
 		if err == nil {
 			return
 		}
 		if errors.Is(err, store.ErrClaimed) {
 			e.counters.ticks(p.Name, "claimed", 1)
+			e.forget(ctx, openKey(t.claim()))
 			return
 		}
 		e.logger.Error("a scheduled run could not be committed; trying again", "pipeline", p.Name,

@@ -18,15 +18,16 @@ func runValue(r *step.Run) any {
 	}
 }
 
-// EventValue is `event` as expressions see it. attempt counts deliveries in all.
-func EventValue(ev *store.StoredEvent, attempt int) any {
+// EventValue is `event` as expressions see it. attempt counts deliveries that ended,
+// crashes those the process surely died of.
+func EventValue(ev *store.StoredEvent, attempt, crashes int) any {
 	headers := make(map[string]any, len(ev.Headers))
 	for k, v := range ev.Headers {
 		headers[k] = v
 	}
 	return map[string]any{
 		"id": ev.ID, "type": ev.Type, "source": ev.Source, "time": ev.Time,
-		"key": ev.Key, "attempt": attempt, "headers": headers,
+		"key": ev.Key, "attempt": attempt, "crashes": crashes, "headers": headers,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
@@ -33,7 +34,7 @@ func (e *Engine) routes(l *loaded) (http.Handler, error) {
 		}
 		run := e.answer(p.Name)
 		if route.Accepted {
-			run = e.accept(p.Name)
+			run = e.accept(p.Name, route.Idempotency)
 		}
 		endpoints = append(endpoints, httptrigger.Endpoint{
 			Route: route, Pipeline: p.Name, Schema: p.Schema, MaxBody: route.MaxSize, Run: run})
@@ -42,10 +43,24 @@ func (e *Engine) routes(l *loaded) (http.Handler, error) {
 		Logger: e.logger, MaxBody: int64(l.File.Server.MaxBody), Clock: e.clock})
 }
 
+// Ready tells why no work is taken now; nil if it is.
+func (e *Engine) Ready() error {
+	if err := e.store.Health(); err != nil {
+		return commitProblem(err)
+	}
+	switch {
+	case e.stopping.Load():
+		return pipelined.NewProblem(pipelined.TypeStopping, "The runtime is stopping", 503, "").Transient()
+	case e.recovering.Load():
+		return pipelined.NewProblem(pipelined.TypeUnavailable, "The runtime is recovering from a crash", 503, "").Transient()
+	}
+	return nil
+}
+
 // admit takes a place for a request, or says why there is none.
 func (e *Engine) admit() *pipelined.Problem {
-	if e.stopping.Load() {
-		p := pipelined.NewProblem(pipelined.TypeStopping, "The runtime is stopping", 503, "").Transient()
+	if err := e.Ready(); err != nil {
+		p := pipelined.AsProblem(err)
 		p.RetryAfter = time.Second
 		return p
 	}
@@ -79,10 +94,19 @@ func (e *Engine) answer(name string) func(context.Context, *httptrigger.Request)
 		if p.Uses.Request {
 			s.request = r.Value()
 		}
+		if route, ok := p.Plan.(*triggers.Route); ok && route.Idempotency != nil {
+			k, before, free, err := e.known(e.work, name, route.Idempotency, r)
+			defer free()
+			if err != nil || before != nil {
+				return before, storeProblem(err)
+			}
+			s.key = k
+		}
 		o, err := e.executeAndCommit(e.work, l, s)
 		if err != nil {
 			return nil, err
 		}
+		fault.Point(fault.Answer)
 		r.RunID = o.id
 		return o.reply, replyError(o)
 	}
@@ -101,7 +125,7 @@ func replyError(o *outcome) error {
 }
 
 // accept makes a request durable and answers 202; the pipeline runs after.
-func (e *Engine) accept(name string) func(context.Context, *httptrigger.Request) (*pipelined.Reply, error) {
+func (e *Engine) accept(name string, plan *triggers.Idempotency) func(context.Context, *httptrigger.Request) (*pipelined.Reply, error) {
 	return func(ctx context.Context, r *httptrigger.Request) (*pipelined.Reply, error) {
 		if p := e.admit(); p != nil {
 			return nil, p
@@ -111,17 +135,44 @@ func (e *Engine) accept(name string) func(context.Context, *httptrigger.Request)
 		if err != nil {
 			return nil, err
 		}
-		ev := &pipelined.Event{Type: requestPrefix + name, Data: string(data)}
-		id, err := e.Publish(ctx, ev)
-		if err != nil {
-			return nil, commitProblem(err)
-		}
-		body, err := value.JSON(map[string]any{"id": id})
+		ev := e.complete(&pipelined.Event{Type: requestPrefix + name, Data: string(data)})
+		body, err := value.JSON(map[string]any{"id": ev.ID})
 		if err != nil {
 			return nil, err
 		}
-		return &pipelined.Reply{Status: http.StatusAccepted, Body: string(body)}, nil
+		reply := &pipelined.Reply{Status: http.StatusAccepted, Body: string(body)}
+		b := &store.Batch{Events: []*pipelined.Event{ev}}
+		if plan != nil {
+			k, before, free, err := e.known(ctx, name, plan, r)
+			defer free()
+			if err != nil || before != nil {
+				return before, storeProblem(err)
+			}
+			if k != nil {
+				w, err := k.write(reply, ev.ID)
+				if err != nil {
+					return nil, err
+				}
+				b.Documents = append(b.Documents, w)
+			}
+		}
+		result, err := e.store.Commit(ctx, b)
+		if err != nil {
+			return nil, commitProblem(err)
+		}
+		fault.Point(fault.Answer)
+		e.committed(b, result)
+		return reply, nil
 	}
+}
+
+// storeProblem is what a caller is told when the store could not be read.
+func storeProblem(err error) error {
+	var p *pipelined.Problem
+	if err == nil || errors.As(err, &p) {
+		return err
+	}
+	return commitProblem(fmt.Errorf("%w: %w", store.ErrUnavailable, err))
 }
 
 // executeAndCommit runs an execution and waits until what came of it is durable.
@@ -173,7 +224,8 @@ func commitProblem(err error) *pipelined.Problem {
 	case errors.Is(err, store.ErrConflict):
 		return pipelined.NewProblem(pipelined.TypeConflict, "Other executions kept changing the same document", 409, err.Error()).Transient()
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
-		p := pipelined.NewProblem(pipelined.TypeUnavailable, "The store cannot commit now", 503, err.Error()).Transient()
+		// The title is for callers; what exactly fails, and where, is for the log.
+		p := pipelined.NewProblem(pipelined.TypeUnavailable, "Nothing can be stored now; nothing of the request happened", 503, err.Error()).Transient()
 		p.RetryAfter = time.Second
 		return p
 	}

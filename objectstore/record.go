@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"pipelined"
@@ -117,6 +118,34 @@ func (r *ErrorRecord) Exhaust(now time.Time, reason string) {
 func (r *ErrorRecord) Resolve(now time.Time) {
 	r.Status = Resolved
 	r.note(now, "resolved", r.Attempts+1, "")
+}
+
+// Redrive notes that a person has the event published again, whatever was before.
+func (r *ErrorRecord) Redrive(now time.Time) {
+	r.Status, r.Permanent = Reprocessing, false
+	r.note(now, "redriven", r.Attempts+1, "")
+}
+
+// Edit replaces the input, and the event's data with it. The history says that it
+// happened and not what it was.
+func (r *ErrorRecord) Edit(now time.Time, input, data json.RawMessage, what string) {
+	r.Input, r.Event.Data = input, data
+	r.note(now, "edited", r.Attempts, what)
+}
+
+// Again is the event to publish once more. only says that it is for the pipeline of
+// the record alone.
+func (r *ErrorRecord) Again(now time.Time, only bool) *pipelined.Event {
+	ev := r.Event.Pipelined()
+	ev.Attempt, ev.Time = r.Attempts+1, now
+	if only {
+		ev.Headers = maps.Clone(ev.Headers)
+		if ev.Headers == nil {
+			ev.Headers = map[string]string{}
+		}
+		ev.Headers[pipelined.ToHeader] = r.Pipeline
+	}
+	return ev
 }
 
 // Discard notes that a person gave the record up, and why.

@@ -55,14 +55,25 @@ type Plan interface{ isPlan() }
 
 // Route answers HTTP requests.
 type Route struct {
-	Method   string // upper case
-	Path     string // chi pattern, begins with "/"
-	Schema   string // file below the project folder; empty means none
-	MaxSize  int64  // of the body, bytes
-	Required bool   // an empty body is a 400
+	Method   string   // upper case
+	Path     string   // chi pattern, begins with "/"
+	Params   []string // names of its parameters
+	Schema   string   // file below the project folder; empty means none
+	MaxSize  int64    // of the body, bytes
+	Required bool     // an empty body is a 400
 	Timeout  time.Duration
+	// Idempotency is how a request that comes again is known; nil if it is not.
+	Idempotency *Idempotency
 	// Accepted: answer 202 as soon as the request is durable, and run after.
 	Accepted bool
+}
+
+// Idempotency has a request that comes again, by the key its caller gave it,
+// answered with what was answered the first time.
+type Idempotency struct {
+	Header   string        // canonical name
+	TTL      time.Duration // how long a key is known
+	Required bool          // a request without a key is refused
 }
 
 // Schedule runs at moments. Next returns the first moment after t, or the zero
@@ -85,6 +96,7 @@ type Subscription struct {
 	FairBy       *expression.Program
 	Retry        Retry
 	MaxAge       time.Duration
+	MaxBacklog   int64 // 0: none
 	SkipStale    bool
 	From         string // "new", "beginning"
 }

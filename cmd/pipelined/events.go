@@ -15,7 +15,7 @@ import (
 )
 
 func eventsCommand(sets program.Sets) *cobra.Command {
-	c := &cobra.Command{Use: "events", Short: "Publish events by hand"}
+	c := &cobra.Command{Use: "events", Short: "Publish events by hand, or again"}
 	var ev console.Event
 	var data string
 	var headers []string
@@ -68,7 +68,7 @@ for the next start.`,
 	f.StringVar(&ev.ID, "id", "", "publish only once with this id")
 	f.StringArrayVar(&headers, "header", nil, "name=value, may be repeated")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(publish)
+	c.AddCommand(publish, replayCommand(sets))
 	return c
 }
 

@@ -29,7 +29,7 @@ func run(args []string) int {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &daemon.UsageError{What: err.Error()} })
 	sets := program.Sets{Connectors: connectorsall.Set(), Triggers: triggersall.Set()}
-	root.AddCommand(runCommand(sets), lintCommand(sets), eventsCommand(sets), executionsCommand(sets), objectsCommand(sets), versionCommand())
+	root.AddCommand(runCommand(sets), lintCommand(sets), eventsCommand(sets), errorsCommand(sets), backupCommand(sets), restoreCommand(sets), executionsCommand(sets), objectsCommand(sets), versionCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && daemon.ExitCode(err) != daemon.ExitFindings {

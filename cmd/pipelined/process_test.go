@@ -58,6 +58,7 @@ type process struct {
 	env  []string
 	cmd  *exec.Cmd
 	log  *syncBuffer
+	args []string // more of run
 }
 
 type syncBuffer struct {
@@ -112,7 +113,7 @@ func freeAddress(t *testing.T) string {
 
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = command(p.t, "run", p.dir, "--listen", p.addr, "--admin", "127.0.0.1:0")
+	p.cmd = command(p.t, append([]string{"run", p.dir, "--listen", p.addr, "--admin", "127.0.0.1:0"}, p.args...)...)
 	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -139,9 +140,20 @@ func (p *process) kill() {
 // stop ends the process in good order and returns its exit code.
 func (p *process) stop() int {
 	p.t.Helper()
+	p.signal()
+	return p.wait()
+}
+
+// signal asks the process to end.
+func (p *process) signal() {
+	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// wait returns the exit code of a process that ends.
+func (p *process) wait() int {
 	_ = p.cmd.Wait() // the exit code is what counts
 	code := p.cmd.ProcessState.ExitCode()
 	p.cmd = nil
@@ -214,4 +226,21 @@ func (p *process) objects(collection string, more ...string) []map[string]any {
 		p.t.Fatal(err)
 	}
 	return found.Documents
+}
+
+// adminGet asks the admin listener, which the summary names.
+func (p *process) adminGet(path string) (status int, body string) {
+	p.t.Helper()
+	_, after, _ := strings.Cut(p.log.String(), "admin   http://")
+	address, _, _ := strings.Cut(after, "\n")
+	resp, err := http.Get("http://" + address + path)
+	if err != nil {
+		p.t.Fatalf("%v\n%s", err, tail(p.log.String()))
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
 }

@@ -11,6 +11,8 @@ import (
 
 	"pipelined"
 	"pipelined/connectors"
+	"pipelined/internal/diag"
+	"pipelined/internal/field"
 )
 
 // Connector is the `db` connector.
@@ -33,15 +35,15 @@ var Connector = connectors.Define("db", connectors.Doc{
 			"`tinyint(1)` is a number, `bit` too; MariaDB's JSON is a text, for `json.parse`.",
 		Result: "`rows` (a list of objects, or a stream with `stream: true`), `count` (not with `stream`)",
 		Examples: []connectors.Example{
-			{Title: "Orders of a customer", YAML: "sql: select id, total from orders where customer = :customer order by id\nargs: { customer: \"${{ input.customer }}\" }\n"},
-			{Title: "A large table, row by row with foreach", YAML: "sql: select * from orders order by id\nstream: true\n"},
+			{Title: "Orders of a customer", YAML: "sql: select id, total from orders where customer = :customer order by id\nargs: { customer: \"${{ input.customer }}\" }\n", Connection: "shop"},
+			{Title: "A large table, row by row with foreach", YAML: "sql: select * from orders order by id\nstream: true\n", Connection: "shop"},
 		},
 	}, (*client).query),
 	connectors.Op("exec", connectors.Doc{
 		Summary: "Runs one statement that changes data.",
 		Result:  "`affected` (rows matched), `last_id` (of MySQL and SQLite; null for PostgreSQL, whose `returning` is a query)",
 		Examples: []connectors.Example{
-			{Title: "Store a total", YAML: "sql: update orders set total = :total where id = :id\nargs: { id: \"${{ input.id }}\", total: \"${{ input.total }}\" }\n"},
+			{Title: "Store a total", YAML: "sql: update orders set total = :total where id = :id\nargs: { id: \"${{ input.id }}\", total: \"${{ input.total }}\" }\n", Connection: "shop"},
 		},
 	}, (*client).exec),
 	connectors.Op("batch", connectors.Doc{
@@ -49,13 +51,15 @@ var Connector = connectors.Define("db", connectors.Doc{
 		Details: "`items` is a list or a stream. An error names the item, counted from 0, and nothing is stored.",
 		Result:  "`affected`, `items` (how many)",
 		Examples: []connectors.Example{
-			{Title: "Store lines", YAML: "sql: insert into lines (sku, qty) values (:sku, :qty)\nitems: ${{ input.lines }}\n"},
-			{Title: "Copy a large table into another database", YAML: "sql: insert into orders (id, total) values (:id, :total) on conflict do nothing\nitems: ${{ steps.orders.rows }}\n"},
+			{Title: "Store lines", YAML: "sql: insert into lines (sku, qty) values (:sku, :qty)\nitems: ${{ input.lines }}\n", Connection: "shop"},
+			{Title: "Copy a large table into another database", YAML: "sql: insert into orders (id, total) values (:id, :total) on conflict do nothing\nitems: ${{ steps.orders.rows }}\n", Connection: "shop"},
 		},
 	}, (*client).batch),
 )
 
 type connection struct {
+	_ field.ExactlyOne `keys:"url,path"`
+
 	Driver      string           `yaml:"driver" required:"" enum:"postgres,mysql,sqlite" doc:"Which database; mysql is MariaDB too."`
 	URL         pipelined.Secret `yaml:"url" doc:"postgres://user:password@host:5432/db, or mysql://user:password@host:3306/db?tls=true."`
 	Path        string           `yaml:"path" doc:"SQLite: the file, relative to the project folder."`
@@ -65,7 +69,21 @@ type connection struct {
 	MaxLifetime time.Duration    `yaml:"max_lifetime" default:"30m" doc:"Connections are renewed after this long."`
 }
 
+// CheckFields finds an address of the wrong kind of database, where the driver is
+// literal.
+func (k *connection) CheckFields(c *field.Context) {
+	want, other := "url", "path"
+	if dialect(k.Driver) == sqliteDialect {
+		want, other = other, want
+	}
+	if k.Driver != "" && c.Given(other) {
+		c.Report(field.CodeExclusive, diag.Error, c.Pos(other), k.Driver+" takes no "+other, "There would be nothing to connect to.", "write `"+want+":` instead")
+	}
+}
+
 type queryParams struct {
+	_ field.AtMostOne `keys:"args,values"`
+
 	SQL     statement      `yaml:"sql" required:"" doc:"The statement; values go into args."`
 	Args    map[string]any `yaml:"args" doc:"The values of :name."`
 	Values  []any          `yaml:"values" doc:"The values of ? or $1, in order."`
@@ -75,6 +93,8 @@ type queryParams struct {
 }
 
 type execParams struct {
+	_ field.AtMostOne `keys:"args,values"`
+
 	SQL     statement      `yaml:"sql" required:"" doc:"The statement; values go into args."`
 	Args    map[string]any `yaml:"args" doc:"The values of :name."`
 	Values  []any          `yaml:"values" doc:"The values of ? or $1, in order."`

@@ -273,10 +273,8 @@ func TestConnectionProblems(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, conn := range map[string]string{
-		"sqlite with a url":              "driver: sqlite\nurl: sqlite://secret",
-		"sqlite with both":               "driver: sqlite\npath: a.db\nurl: sqlite://secret",
-		"postgres without a url":         "driver: postgres",
-		"postgres with a path":           "driver: postgres\npath: a.db",
+		"sqlite with an empty path":      "driver: sqlite\npath: ''",
+		"postgres with an empty url":     "driver: postgres\nurl: ''",
 		"a url of another database":      "driver: postgres\nurl: mysql://a:secret@b/c",
 		"a url of another database, too": "driver: mysql\nurl: postgres://a:secret@b/c",
 		"a url without a scheme":         "driver: postgres\nurl: \"host=a password=secret\"",

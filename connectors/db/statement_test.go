@@ -92,7 +92,8 @@ func FuzzPrepare(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if len(args) == 0 && strings.ReplaceAll(sql, "??", "?") != strings.ReplaceAll(got, "??", "?") {
+			// Only a doubled ? outside of texts becomes one.
+			if len(args) == 0 && (strings.ReplaceAll(sql, "?", "") != strings.ReplaceAll(got, "?", "") || strings.Count(got, "?") > strings.Count(sql, "?")) {
 				t.Fatalf("%s: %q became %q", dialect, sql, got)
 			}
 			if len(args) > 0 && dialect == "postgres" && !strings.Contains(got, "$1") {

@@ -18,15 +18,6 @@ type payload struct {
 }
 
 func newPayload(p params) (payload, error) {
-	given := 0
-	for _, is := range []bool{p.Body != nil, p.Form != nil, p.Text != "", p.Binary != nil, p.Multipart != nil} {
-		if is {
-			given++
-		}
-	}
-	if given > 1 {
-		return payload{}, badRequest("give one of body, form, text, binary and multipart, not several")
-	}
 	switch {
 	case p.Body != nil:
 		raw, err := value.JSON(p.Body)

@@ -12,6 +12,7 @@ import (
 
 	"pipelined"
 	"pipelined/connectors"
+	"pipelined/internal/diag"
 	"pipelined/internal/field"
 )
 
@@ -34,14 +35,14 @@ var Connector = connectors.Define("rest", connectors.Doc{
 		Examples: []connectors.Example{
 			{Title: "Read a customer", YAML: "url: https://crm.example/customers/${{ urlEncode(input.id) }}\n"},
 			{Title: "Create an order", YAML: "method: POST\nurl: https://shop.example/orders\nbody: { id: \"${{ input.id }}\" }\ntimeout: 3s\n"},
-			{Title: "A missing page is no error", YAML: "path: /stock/${{ urlEncode(input.sku) }}\nquery: { warehouse: [north, south] }\nsuccess: 200-299,404\n"},
+			{Title: "A missing page is no error", YAML: "path: /stock/${{ urlEncode(input.sku) }}\nquery: { warehouse: [north, south] }\nsuccess: 200-299,404\n", Connection: "crm"},
 		},
 	}, (*client).call),
 ).WithoutConnection()
 
 type connection struct {
 	BaseURL        string            `yaml:"base_url" required:"" doc:"Every path is below this URL."`
-	Auth           *auth             `yaml:"auth" doc:"How the service knows us; one of basic, bearer, api_key, oauth2."`
+	Auth           *auth             `yaml:"auth" doc:"How the service knows us."`
 	Headers        map[string]string `yaml:"headers" doc:"Sent with every request; for keys and passwords use auth, which is never shown."`
 	Timeout        time.Duration     `yaml:"timeout" default:"30s" doc:"Limit for one call, where the step sets none."`
 	TLS            *tlsSettings      `yaml:"tls" doc:"Certificates, where the system's are not enough."`
@@ -51,6 +52,8 @@ type connection struct {
 }
 
 type auth struct {
+	_ field.ExactlyOne `keys:"basic,bearer,api_key,oauth2"`
+
 	Basic  *basicAuth       `yaml:"basic" doc:"User name and password."`
 	Bearer pipelined.Secret `yaml:"bearer" doc:"A token sent as Authorization: Bearer."`
 	APIKey *apiKeyAuth      `yaml:"api_key" doc:"A key in a header or in the query."`
@@ -63,6 +66,8 @@ type basicAuth struct {
 }
 
 type apiKeyAuth struct {
+	_ field.ExactlyOne `keys:"header,query"`
+
 	Header string           `yaml:"header" doc:"Name of the header."`
 	Query  string           `yaml:"query" doc:"Name of the query parameter."`
 	Value  pipelined.Secret `yaml:"value" required:"" doc:"The key."`
@@ -76,6 +81,8 @@ type oauth2Auth struct {
 }
 
 type tlsSettings struct {
+	_ field.Together `keys:"cert_file,key_file"`
+
 	CAFile             string `yaml:"ca_file" doc:"PEM file of the authorities to trust, instead of the system's."`
 	CertFile           string `yaml:"cert_file" doc:"PEM file of the client's certificate."`
 	KeyFile            string `yaml:"key_file" doc:"PEM file of the client's key."`
@@ -83,7 +90,20 @@ type tlsSettings struct {
 	InsecureSkipVerify bool   `yaml:"insecure_skip_verify" doc:"Accept any certificate. Only for tests: anyone in between can read and change everything."`
 }
 
+// CheckFields warns of a connection that anyone can listen to.
+func (t *tlsSettings) CheckFields(c *field.Context) {
+	if t.InsecureSkipVerify {
+		c.Report(CodeInsecure, diag.Warning, c.Pos("insecure_skip_verify"), "certificates are not checked",
+			"Anyone in between can read and change everything, credentials included.",
+			"remove it, and name the service's authority in ca_file")
+	}
+}
+
 type params struct {
+	_ field.AtMostOne `keys:"url,path"`
+	_ field.AtMostOne `keys:"url" beside:"connection"`
+	_ field.AtMostOne `keys:"body,form,text,binary,multipart"`
+
 	Method          string            `yaml:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS" default:"GET" doc:"HTTP method."`
 	Path            string            `yaml:"path" doc:"Path below the connection's base_url."`
 	URL             string            `yaml:"url" doc:"Absolute URL, without a connection."`
@@ -93,7 +113,7 @@ type params struct {
 	Form            map[string]any    `yaml:"form" doc:"Sent as application/x-www-form-urlencoded."`
 	Text            string            `yaml:"text" doc:"Sent as text/plain, or as the content-type header says."`
 	Binary          any               `yaml:"binary" doc:"Bytes, or their base64 text; sent as application/octet-stream, or as the content-type header says."`
-	Multipart       []part            `yaml:"multipart" doc:"Sent as multipart/form-data. One of body, form, text, binary and multipart at most."`
+	Multipart       []part            `yaml:"multipart" doc:"Sent as multipart/form-data."`
 	Timeout         time.Duration     `yaml:"timeout" doc:"Limit for this call; default is the connection's."`
 	FollowRedirects string            `yaml:"follow_redirects" enum:"none,same_host,all" default:"same_host" doc:"Which redirects to follow; credentials never go to another host."`
 	Response        string            `yaml:"response" enum:"auto,json,text,binary,none" default:"auto" doc:"How to read the body; auto goes by the content type."`
@@ -103,6 +123,8 @@ type params struct {
 }
 
 type part struct {
+	_ field.AtMostOne `keys:"text,binary"`
+
 	Name        string `yaml:"name" required:"" doc:"Name of the field."`
 	Text        string `yaml:"text" doc:"The field's text."`
 	Binary      any    `yaml:"binary" doc:"Or a file: bytes, or their base64 text."`

@@ -10,11 +10,14 @@ import (
 	"pipelined/internal/field"
 )
 
-// CodeStatuses is reported for a success that is no list of statuses.
-var CodeStatuses = diag.Code{ID: "E261", Title: "not a list of statuses"}
+// Findings about settings of the connector.
+var (
+	CodeStatuses = diag.Code{ID: "E261", Title: "not a list of statuses"}
+	CodeInsecure = diag.Code{ID: "E266", Title: "certificates that are not checked"}
+)
 
 // Codes lists every finding this package reports.
-func Codes() []diag.Code { return []diag.Code{CodeStatuses} }
+func Codes() []diag.Code { return []diag.Code{CodeStatuses, CodeInsecure} }
 
 // statuses are the answers that are no error; none means 200-299.
 type statuses []statusRange

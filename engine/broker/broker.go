@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 )
 
@@ -75,6 +76,16 @@ func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
 	s := &Subscription{broker: b, cfg: cfg, keys: map[string]*fifo{},
 		cursor: at.Floor, folded: at.Floor, floor: at.Floor, done: at.Done}
 	s.restore(rows, b.logger)
+	groups, err := b.store.ParkedGroups(ctx, cfg.Name)
+	if err != nil {
+		return fmt.Errorf("read what %s has set aside: %w", cfg.Name, err)
+	}
+	for group, n := range groups {
+		if s.aside == nil {
+			s.aside = map[string]*aside{}
+		}
+		s.aside[group] = &aside{count: n}
+	}
 	b.mu.Lock()
 	b.subs[cfg.Name] = s
 	b.mu.Unlock()
@@ -188,6 +199,12 @@ func (b *Broker) Dispatch(ctx context.Context) (next time.Time, err error) {
 		if err := b.fill(ctx, s); err != nil {
 			return time.Time{}, err
 		}
+		if err := b.flush(ctx, s); err != nil {
+			return time.Time{}, err
+		}
+		if err := b.fetch(ctx, s); err != nil {
+			return time.Time{}, err
+		}
 		if t := s.wake(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -213,6 +230,7 @@ func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.T
 			return next, err
 		}
 		events, err := b.store.ReleaseDelayed(ctx, now, readBatch)
+		fault.Point(fault.Released)
 		if err != nil {
 			return next, fmt.Errorf("release delayed events: %w", err)
 		}
@@ -365,7 +383,23 @@ func (b *Broker) fill(ctx context.Context, s *Subscription) error {
 		}
 		s.pump()
 		s.mu.Unlock()
+		if err := b.flush(ctx, s); err != nil {
+			return err
+		}
 	}
+}
+
+// Backlog is how many events wait for a subscription, or may: of the part of the log
+// it has not looked at yet, every number counts.
+func (b *Broker) Backlog(name string) int64 {
+	b.mu.Lock()
+	s := b.subs[name]
+	b.mu.Unlock()
+	if s == nil {
+		return 0
+	}
+	st := s.Status()
+	return int64(st.Ready) + int64(st.Running) + int64(st.Waiting) + int64(st.Aside) + st.Lag
 }
 
 // Take returns a ready delivery for a caller that runs it itself, subscription by

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strconv"
 	"time"
 
 	"pipelined/internal/store"
@@ -23,7 +24,21 @@ type Delivery struct {
 	tenant     string
 	postponed  *store.Deferred // what Postpone added to the batch
 	refusals   int             // commits refused so far
+	crashes    int             // of the process, that are surely its
+	group      string          // its tenant, or its key; empty: it has none
+	parked     bool            // it was set aside: its number is acknowledged already
 }
+
+// ID names the delivery among those of its subscription, across restarts.
+func (d *Delivery) ID() string {
+	if d.deferredID != 0 {
+		return "d" + strconv.FormatInt(d.deferredID, 10)
+	}
+	return strconv.FormatInt(d.Event.Seq, 10)
+}
+
+// Crashes is how often the process died while nothing but this delivery ran.
+func (d *Delivery) Crashes() int { return d.crashes }
 
 // Subscription returns the name of the subscription.
 func (d *Delivery) Subscription() string { return d.sub.cfg.Name }
@@ -35,7 +50,15 @@ func (d *Delivery) Settle(b *store.Batch) {
 		b.Release = append(b.Release, d.deferredID)
 		return
 	}
+	if d.parked {
+		b.Unpark = append(b.Unpark, d.asParked())
+		return
+	}
 	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.cfg.Name, From: d.from, To: d.Event.Seq})
+}
+
+func (d *Delivery) asParked() store.Parked {
+	return store.Parked{Subscription: d.sub.cfg.Name, Group: d.group, Seq: d.Event.Seq}
 }
 
 // Postpone adds to b that the event comes again at due, as attempt + 1 (I4). It

@@ -19,6 +19,9 @@
 // and later reads on from the log where it left off, so a backlog of any size
 // costs the same memory.
 //
+// Setting aside: what is more of one tenant, or of one key, than waits well in memory
+// goes to a queue of its own in the store, so that the others' turns come (park.go).
+//
 // Acknowledging: numbers that do not concern a subscription are folded into the
 // range of the next one that does, so one Ack covers both (see package store). An
 // event is acknowledged only in the Batch of its outcome (I1); until then it is

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"pipelined"
 	"pipelined/internal/store"
 )
 
@@ -58,6 +59,10 @@ type Subscription struct {
 	arrived int
 	closed  bool // unsubscribed; what is out still ends here
 
+	load    map[string]int    // deliveries of each group that wait in memory
+	aside   map[string]*aside // groups with events set aside in the store
+	leaving []*Delivery       // to be set aside by the next flush
+
 	workers  int // goroutines
 	starting int // of them, those that have not taken their first delivery
 }
@@ -79,6 +84,9 @@ func (s *Subscription) examine(ev *store.StoredEvent) {
 	if s.alreadyDone(ev.Seq) || !s.cfg.Matches(ev.Type) {
 		return
 	}
+	if to, only := ev.Headers[pipelined.ToHeader]; only && to != s.cfg.Name {
+		return
+	}
 	d := &Delivery{Event: *ev, Attempt: 1, sub: s}
 	if s.cfg.Where != nil {
 		ok, err := s.cfg.Where(ev)
@@ -93,6 +101,10 @@ func (s *Subscription) examine(ev *store.StoredEvent) {
 	s.place(d)
 	d.from = s.folded + 1
 	s.folded = ev.Seq
+	if s.full(d.group) {
+		s.setAside(d)
+		return
+	}
 	s.queue(d)
 }
 
@@ -109,10 +121,14 @@ func (s *Subscription) place(d *Delivery) {
 			d.Problem = err
 		}
 	}
+	d.group = s.groupOf(d)
 }
 
 // queue makes d ready, or puts it behind its key. I5: one per key is out.
 func (s *Subscription) queue(d *Delivery) {
+	if d.group != "" {
+		s.loads(d.group)
+	}
 	if d.key == "" {
 		s.ready.push(d)
 		return
@@ -188,6 +204,7 @@ func (s *Subscription) take(run *running, first bool) *Delivery {
 		return nil
 	}
 	s.out++
+	s.took(d)
 	if !s.live && s.queued() < queueLimit/2 {
 		s.broker.notify()
 	}
@@ -204,6 +221,7 @@ func (s *Subscription) takeOne() *Delivery {
 	d := s.ready.pop()
 	if d != nil {
 		s.out++
+		s.took(d)
 	}
 	return d
 }
@@ -212,7 +230,7 @@ func (s *Subscription) committed(d *Delivery, r store.Result) {
 	s.mu.Lock()
 	s.out--
 	if d.postponed != nil {
-		again := &Delivery{Event: d.Event, Attempt: d.Attempt + 1, sub: s, key: d.key, tenant: d.tenant}
+		again := &Delivery{Event: d.Event, Attempt: d.Attempt + 1, sub: s, key: d.key, tenant: d.tenant, group: d.group}
 		if len(r.DeferredIDs) > 0 {
 			again.deferredID = r.DeferredIDs[len(r.DeferredIDs)-1]
 		}
@@ -253,6 +271,9 @@ func (s *Subscription) abandon(d *Delivery) {
 	defer s.mu.Unlock()
 	s.out--
 	d.postponed = nil
+	if d.group != "" {
+		s.loads(d.group)
+	}
 	s.ready.pushFront(d)
 }
 
@@ -263,6 +284,9 @@ func (s *Subscription) wake(now time.Time) (next time.Time) {
 	for len(s.wait) > 0 && !s.wait[0].due.After(now) {
 		w := heap.Pop(&s.wait).(*waiting)
 		if w.holds {
+			if w.d.group != "" {
+				s.loads(w.d.group)
+			}
 			s.ready.push(w.d)
 		} else {
 			s.queue(w.d)
@@ -284,6 +308,7 @@ func (s *Subscription) restore(rows []store.Deferred, log *slog.Logger) {
 		if s.cfg.Tenant != nil {
 			d.tenant, _ = s.cfg.Tenant(&d.Event)
 		}
+		d.group = s.groupOf(d)
 		if !s.cfg.Skip && d.key != "" && s.keys[d.key] == nil {
 			s.keys[d.key] = &fifo{}
 			s.later(d, r.Due, true)
@@ -302,6 +327,7 @@ type Status struct {
 	Ready   int    `json:"ready"`   // in memory, may run now or behind its key
 	Running int    `json:"running"` // handed out and not yet committed
 	Waiting int    `json:"waiting"` // for a retry
+	Aside   int    `json:"aside"`   // in the store, because too many of their tenant or key wait already
 	Lag     int64  `json:"lag"`     // numbers of the log not yet looked at
 }
 
@@ -313,6 +339,9 @@ func (s *Subscription) Status() Status {
 	st := Status{Name: s.cfg.Name, Ready: s.queued(), Running: s.out, Waiting: len(s.wait)}
 	if !s.live {
 		st.Lag = head - s.cursor
+	}
+	for _, a := range s.aside {
+		st.Aside += a.count
 	}
 	return st
 }

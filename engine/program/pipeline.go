@@ -41,6 +41,9 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(step.SlotEnv),
 	}
 	syms := b.Start(def.StepsNode, def.OnErrorNode, p.TriggerKind, c.inputType(p))
+	if r, ok := p.Plan.(*triggers.Route); ok {
+		syms.Lookup("request").Type = step.RequestType(r.Params)
+	}
 	sc := fc.With(syms)
 	p.Callee = step.Callee{Name: p.Name, Timeout: p.Timeout}
 	p.Callee.Flow = b.Steps(sc, def.Steps)
@@ -69,7 +72,7 @@ func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger
 	}
 	syms := expression.NewSymbols(nil)
 	step.DeclareBase(syms, t.Kind, nil)
-	syms.Declare("error", &expression.Symbol{Slot: step.SlotError}) // of retry.when
+	syms.Declare("error", &expression.Symbol{Slot: step.SlotError, Type: step.ProblemType}) // of retry.when
 	syms.Declare("env", c.project.EnvSymbol(step.SlotEnv))
 	tc := fc.With(syms)
 	tc.Node = t.Node

@@ -21,6 +21,7 @@ import (
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
+	"pipelined/triggers/event"
 )
 
 // Sets is what a program may be made of.
@@ -85,6 +86,21 @@ type OnFailure struct {
 
 // Pipeline returns a pipeline by name, or nil.
 func (p *Program) Pipeline(name string) *Pipeline { return p.byName[name] }
+
+// Matches reports whether one of the patterns takes an event type.
+func Matches(patterns []string, eventType string) bool {
+	return slices.ContainsFunc(patterns, func(t string) bool { return event.Match(t, eventType) })
+}
+
+// Takes reports whether a pipeline subscribes to events of a type.
+func (p *Program) Takes(pipeline, eventType string) bool {
+	q := p.byName[pipeline]
+	if q == nil {
+		return false
+	}
+	plan, ok := q.Plan.(*triggers.Subscription)
+	return ok && Matches(plan.Types, eventType)
+}
 
 // Callee returns a pipeline as a call step runs it.
 func (p *Program) Callee(name string) *step.Callee { return &p.byName[name].Callee }
@@ -212,21 +228,22 @@ func (c *compiler) connection(def *definition.Connection) {
 // eventType prepares what publishing an event of a declared type checks.
 func (c *compiler) eventType(name string, e definition.EventType) *step.EventType {
 	t := &step.EventType{}
-	if e.Key != "" {
-		t.Key = c.eventKey(name, e)
-	}
 	if e.Schema != "" {
 		if s := c.schema(c.project.FileContext(), c.project.EventNode(name, "schema"), e.Schema); s != nil {
 			t.Validate = func(data string) *pipelined.Problem { return invalidEvent(name, s.Validate(value.Raw(data))) }
+			t.Data = s.Type()
 		}
+	}
+	if e.Key != "" {
+		t.Key = c.eventKey(name, e, t.Data)
 	}
 	return t
 }
 
 // eventKey compiles `key: data.id`, an expression over data.
-func (c *compiler) eventKey(name string, e definition.EventType) *expression.Program {
+func (c *compiler) eventKey(name string, e definition.EventType, data *expression.Type) *expression.Program {
 	syms := expression.NewSymbols(nil)
-	syms.Declare("data", &expression.Symbol{Slot: 0})
+	syms.Declare("data", &expression.Symbol{Slot: 0, Type: data})
 	p, err := expression.Compile(e.Key, syms)
 	if err != nil {
 		c.project.FileContext().ReportExpression(c.project.EventNode(name, "key"), 0, err)

@@ -21,11 +21,12 @@ var (
 	CodeCallee        = diag.Code{ID: "E234", Title: "unknown pipeline"}
 	CodeUnknownEvent  = diag.Code{ID: "E235", Title: "event type not declared"}
 	CodeCollection    = diag.Code{ID: "E236", Title: "malformed collection name"}
+	CodeShape         = diag.Code{ID: "E237", Title: "data that does not fit its schema"}
 )
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
 	return []diag.Code{CodeOnError, CodeNoAction, CodeTwoActions, CodeUnknownAction, CodeDuplicateStep,
 		CodeUnreachable, CodeBadSwitch, CodeLoop, CodeConnection, CodeEventType, CodeRespond,
-		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection}
+		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape}
 }

@@ -58,6 +58,7 @@ type Connection struct {
 type EventType struct {
 	Key      *expression.Program // over `data` in slot SlotInput of its own frame; nil if none
 	Validate func(data string) *pipelined.Problem
+	Data     *expression.Type // what the schema says of the data; nil if nothing
 }
 
 // Facts is what a pipeline does, as far as other pipelines care.
@@ -229,8 +230,8 @@ func (b *Compiler) slot() int {
 // using it is explained.
 func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Type) {
 	syms.Declare("input", &expression.Symbol{Slot: SlotInput, Type: input})
-	only := func(name string, slot int, kinds ...string) {
-		sym := &expression.Symbol{Slot: slot}
+	only := func(name string, slot int, typ *expression.Type, kinds ...string) {
+		sym := &expression.Symbol{Slot: slot, Type: typ}
 		if !slices.Contains(kinds, trigger) {
 			has := "this one has " + article([]string{trigger}) + " trigger"
 			if trigger == "" {
@@ -240,16 +241,16 @@ func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Typ
 		}
 		syms.Declare(name, sym)
 	}
-	only("request", SlotRequest, "http")
-	only("event", SlotEvent, "event", "error")
-	only("schedule", SlotSchedule, "cron")
-	syms.Declare("run", &expression.Symbol{Slot: SlotRun})
+	only("request", SlotRequest, nil, "http")
+	only("event", SlotEvent, eventScope, "event", "error")
+	only("schedule", SlotSchedule, scheduleType, "cron")
+	syms.Declare("run", &expression.Symbol{Slot: SlotRun, Type: runType})
 	syms.Declare("globals", &expression.Symbol{Slot: SlotGlobals})
 	syms.Declare("env", &expression.Symbol{Slot: SlotEnv})
 	syms.Declare("secrets", &expression.Symbol{Slot: -1,
 		Hidden: "secrets can only be used in connections of pipelined.yaml and in a trigger's auth, so that they cannot leak; put it on the connection"})
 	if trigger == "error" {
-		syms.Declare("error", &expression.Symbol{Slot: SlotError})
+		syms.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
 		return
 	}
 	syms.Declare("error", &expression.Symbol{Slot: SlotError,
@@ -267,7 +268,7 @@ func article(kinds []string) string {
 // WithError returns symbols in which `error` may be used.
 func WithError(syms *expression.Symbols) *expression.Symbols {
 	s := expression.NewSymbols(syms)
-	s.Declare("error", &expression.Symbol{Slot: SlotError})
+	s.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
 	return s
 }
 

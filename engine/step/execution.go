@@ -50,9 +50,15 @@ type Run struct {
 	Store  store.Store
 	// Redaction hides what must not be logged.
 	Redaction *value.Redaction
-	// Program finds the pipeline a call step names, at the revision this
-	// execution is pinned to.
-	Program interface{ Callee(name string) *Callee }
+	// Program is the revision this execution is pinned to: it finds the pipeline a
+	// call step names, and knows whether a pipeline takes events of a type.
+	Program interface {
+		Callee(name string) *Callee
+		Takes(pipeline, eventType string) bool
+	}
+	// Refuse says why no event of a type can be published now; nil where no
+	// subscription limits its backlog.
+	Refuse func(eventType string) *pipelined.Problem
 	// CommitPart commits the effects so far and the progress of a loop, and is
 	// nil where the execution cannot be resumed.
 	CommitPart func(ctx context.Context, x *Execution, step string, done Progress) error

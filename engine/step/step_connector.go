@@ -49,6 +49,9 @@ func (b *Compiler) connectorAction(c *field.Context, n *Node, key *field.Pair, r
 	before := c.Diags.Len()
 	at := *c
 	at.Node = key.KeyNode
+	if conn != nil {
+		at.Beside = []string{"connection"}
+	}
 	a.params = op.Params.Decode(&at, node)
 	if a.params == nil || c.Diags.ErrorsSince(before) {
 		return nil

@@ -23,11 +23,23 @@ type publishParams struct {
 
 type publishValue struct {
 	Event   eventName             `yaml:"event" required:"" doc:"Event type, dotted: order.received."`
-	Data    field.JSON            `yaml:"data" doc:"The event's document; default is input."`
+	Data    eventData             `yaml:"data" doc:"The event's document; default is input."`
 	Key     field.Text            `yaml:"key" doc:"Orders and partitions; default is the key the event type declares."`
 	ID      field.Text            `yaml:"id" doc:"Makes the publish idempotent: a second one of this type and id within the type's dedupe window is dropped."`
 	Headers map[string]field.Text `yaml:"headers" doc:"Carried along unchanged."`
 	Delay   field.JSON            `yaml:"delay" doc:"A duration: the event appears that much later. Durable, holds nothing while it waits."`
+}
+
+// eventData is the data of an event and where it stands.
+type eventData struct {
+	field.JSON
+	node *yaml.Node
+}
+
+// DecodeField compiles any value.
+func (d *eventData) DecodeField(c *field.Context, n *yaml.Node) {
+	d.JSON.DecodeField(c, n)
+	d.node = n
 }
 
 // eventName is an event type, literal or with ${{ }}.
@@ -79,6 +91,9 @@ func publishControl() *Control {
 func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action {
 	s := &publish{publishValue: v, declared: b.Events}
 	for _, name := range slices.Sorted(maps.Keys(v.Headers)) {
+		if strings.HasPrefix(strings.ToLower(name), "pipelined-") {
+			c.Report(CodeEventType, diag.Error, v.Event.node, "header "+name+" belongs to the runtime", "The event would go astray.", "give it another name")
+		}
 		s.headers = append(s.headers, header{name, v.Headers[name]})
 	}
 	if v.Event.Text == "" {
@@ -86,7 +101,9 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 		return s
 	}
 	b.Facts.Publishes = append(b.Facts.Publishes, Mention{v.Event.Text, c.Range(v.Event.node), v.Event.node})
-	s.event = b.Events[v.Event.Text]
+	if s.event = b.Events[v.Event.Text]; s.event != nil {
+		b.checkData(c, v, s.event.Data)
+	}
 	if s.event == nil && len(b.Events) > 0 {
 		known := slices.Sorted(maps.Keys(b.Events))
 		fix := "declare it under events: in pipelined.yaml"
@@ -97,6 +114,18 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 			"Its data is not checked and its retention is the default.", fix)
 	}
 	return s
+}
+
+// checkData holds what is published to the schema of its type.
+func (b *Compiler) checkData(c *field.Context, v publishValue, want *expression.Type) {
+	s := shapes{c, v.Event.Text}
+	if v.Data.IsZero() {
+		if input := c.Symbols.Lookup("input"); input != nil {
+			s.given(v.Event.node, "", input.Type, want, diag.Error)
+		}
+		return
+	}
+	s.written(v.Data.node, "", want)
 }
 
 type publish struct {
@@ -118,6 +147,11 @@ func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
 			return nil, pipelined.NewProblem("publish/type", "Not an event type", 500, reason)
 		}
 		ev.Type, declared = name, s.declared[name]
+	}
+	if x.Run.Refuse != nil {
+		if p := x.Run.Refuse(ev.Type); p != nil {
+			return nil, p
+		}
 	}
 	if err := s.fill(x, ev, declared); err != nil {
 		return nil, err

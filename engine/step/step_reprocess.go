@@ -71,7 +71,7 @@ func buildReprocess(b *Compiler, c *field.Context, n *Node, p *reprocessParams) 
 	inner := b.inner(c.Symbols)
 	inner.Declare("item", &expression.Symbol{Slot: s.itemSlot})
 	inner.Declare("input", &expression.Symbol{Slot: SlotInput})
-	inner.Declare("error", &expression.Symbol{Slot: SlotError})
+	inner.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
 	b.loops++
 	s.exhausted = b.block(c, r.Exhausted, inner)
 	b.loops--
@@ -169,9 +169,8 @@ func (s *reprocess) one(ctx context.Context, x *Execution, doc any, index int, n
 	if err := s.save(ctx, docs, rec, version); err != nil {
 		return false, err
 	}
-	ev := rec.Event.Pipelined()
-	ev.Attempt = rec.Attempts + 1
-	ev.Time = now
+	only := s.republishAs == "" && x.Run.Program.Takes(rec.Pipeline, rec.Event.Type)
+	ev := rec.Again(now, only)
 	if s.republishAs != "" {
 		ev.Type = s.republishAs
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"pipelined"
@@ -27,6 +28,9 @@ type Service struct {
 	// Publish puts an event into the log of a running project. Nil means that the
 	// project is stopped: the event is written and taken at the next start.
 	Publish func(context.Context, *pipelined.Event) (string, error)
+	// Commit commits to a running project and has the events delivered; nil if it is
+	// stopped.
+	Commit func(context.Context, *store.Batch) (store.Result, error)
 	// Recent lists the newest executions of a running project, kept in memory.
 	Recent func() []store.Execution
 	// Subscriptions tells how they stand; nil on a stopped project.
@@ -245,6 +249,9 @@ func (s *Service) Status(ctx context.Context) (*Status, error) {
 		return nil, fmt.Errorf("list the collections: %w", err)
 	}
 	for _, n := range names {
+		if strings.HasPrefix(n, "_") { // the runtime's own
+			continue
+		}
 		if st.Collections[n], err = s.Store.Count(ctx, n); err != nil {
 			return nil, fmt.Errorf("count %s: %w", n, err)
 		}

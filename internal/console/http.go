@@ -45,6 +45,9 @@ func Handler(service func() *Service, token pipelined.Secret, ready func() error
 		r.Get("/api/executions/{id}", a.execution)
 		r.Get("/api/objects/{collection}", a.objects)
 		r.Post("/api/events", a.publish)
+		r.Post("/api/replay", a.replay)
+		r.Get("/api/errors", a.errors)
+		r.Post("/api/errors", a.changeErrors)
 	})
 	r.NotFound(func(w http.ResponseWriter, req *http.Request) {
 		writeProblem(w, pipelined.NewProblem(pipelined.TypeNotFound, "No such page", 404, req.URL.Path))
@@ -121,18 +124,73 @@ func (a api) objects(w http.ResponseWriter, r *http.Request) {
 
 func (a api) publish(w http.ResponseWriter, r *http.Request) {
 	var in Event
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in); err != nil {
-		answer(w, nil, &badRequest{"body", err.Error()})
+	if !decode(w, r, &in) {
 		return
 	}
 	id, err := a.service().PublishEvent(r.Context(), in)
 	answer(w, map[string]string{"event_id": id}, err)
 }
 
+func (a api) replay(w http.ResponseWriter, r *http.Request) {
+	var in Replay
+	if !decode(w, r, &in) {
+		return
+	}
+	out, err := a.service().Replay(r.Context(), in)
+	answer(w, out, err)
+}
+
+// errors takes the fields of an ErrorQuery, with since as a duration: 24h.
+func (a api) errors(w http.ResponseWriter, r *http.Request) {
+	limit, err := number(r, "limit")
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	q := ErrorQuery{Collection: r.FormValue("collection"), Pipeline: r.FormValue("pipeline"), Status: r.FormValue("status"),
+		Where: r.FormValue("where"), Limit: limit, IDs: r.Form["id"]}
+	if text := r.FormValue("since"); text != "" {
+		if q.Since, err = time.ParseDuration(text); err != nil {
+			answer(w, nil, &badRequest{"since", err.Error()})
+			return
+		}
+	}
+	out, err := a.service().Errors(r.Context(), q)
+	answer(w, out, err)
+}
+
+func (a api) changeErrors(w http.ResponseWriter, r *http.Request) {
+	var in ErrorChange
+	if !decode(w, r, &in) {
+		return
+	}
+	out, err := a.service().ChangeErrors(r.Context(), in)
+	answer(w, out, err)
+}
+
+// decode reads a JSON body, or answers why it cannot.
+func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		answer(w, nil, &badRequest{"body", err.Error()})
+		return false
+	}
+	return true
+}
+
 // badRequest is a request the caller has to mend.
 type badRequest struct{ what, why string }
 
 func (b *badRequest) Error() string { return b.what + ": " + b.why }
+
+// IsMistake reports whether an error is about what was asked, and not about the
+// project or its store.
+func IsMistake(err error) bool {
+	var bad *badRequest
+	var where *BadWhere
+	return errors.As(err, &bad) || errors.As(err, &where) || errors.Is(err, ErrNotFound)
+}
 
 func number(r *http.Request, name string) (int, error) {
 	text := r.FormValue(name)
@@ -148,16 +206,14 @@ func number(r *http.Request, name string) (int, error) {
 
 // answer writes v, or the problem err amounts to.
 func answer(w http.ResponseWriter, v any, err error) {
-	var bad *badRequest
-	var where *BadWhere
 	var p *pipelined.Problem
 	switch {
 	case err == nil:
 		writeJSON(w, 200, v)
-	case errors.As(err, &bad), errors.As(err, &where):
-		writeProblem(w, pipelined.NewProblem(pipelined.TypeInput, "The request cannot be answered", 400, err.Error()))
 	case errors.Is(err, ErrNotFound):
 		writeProblem(w, pipelined.NewProblem(pipelined.TypeNotFound, "Not found", 404, err.Error()))
+	case IsMistake(err):
+		writeProblem(w, pipelined.NewProblem(pipelined.TypeInput, "The request cannot be answered", 400, err.Error()))
 	case errors.As(err, &p):
 		writeProblem(w, p)
 	default:

@@ -30,6 +30,7 @@ var (
 	descBacklog   = desc("event_backlog", "Deliveries in memory that wait for a place.", "pipeline")
 	descRunning   = desc("runs_in_flight", "Deliveries handed out and not yet committed.", "pipeline")
 	descWaiting   = desc("event_retries_waiting", "Deliveries that wait for their retry.", "pipeline")
+	descAside     = desc("event_set_aside", "Events in the store that wait because too many of their tenant or key do.", "pipeline")
 	descLag       = desc("event_lag", "Numbers of the log a subscription has not looked at yet.", "pipeline")
 )
 
@@ -73,6 +74,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descBacklog, int64(s.Ready), s.Name)
 		gauge(descRunning, int64(s.Running), s.Name)
 		gauge(descWaiting, int64(s.Waiting), s.Name)
+		gauge(descAside, int64(s.Aside), s.Name)
 		gauge(descLag, s.Lag, s.Name)
 	}
 }

@@ -54,6 +54,9 @@ type Project interface {
 	Execution(ctx context.Context, id string) (*store.Execution, error)
 	Objects(context.Context, console.ObjectQuery) (*console.Objects, error)
 	PublishEvent(context.Context, console.Event) (id string, err error)
+	Replay(context.Context, console.Replay) (*console.Replayed, error)
+	Errors(context.Context, console.ErrorQuery) (*console.Failures, error)
+	ChangeErrors(context.Context, console.ErrorChange) (*console.Changes, error)
 	Status(context.Context) (*console.Status, error)
 }
 
@@ -145,6 +148,34 @@ func (c *client) PublishEvent(ctx context.Context, ev console.Event) (string, er
 	}
 	err = c.do(ctx, http.MethodPost, "/api/events", bytes.NewReader(body), &out)
 	return out.EventID, err
+}
+
+func (c *client) Replay(ctx context.Context, q console.Replay) (*console.Replayed, error) {
+	var out console.Replayed
+	return &out, c.post(ctx, "/api/replay", q, &out)
+}
+
+func (c *client) Errors(ctx context.Context, q console.ErrorQuery) (*console.Failures, error) {
+	v := url.Values{"collection": {q.Collection}, "pipeline": {q.Pipeline}, "status": {q.Status}, "where": {q.Where},
+		"limit": {strconv.Itoa(q.Limit)}, "id": q.IDs}
+	if q.Since > 0 {
+		v.Set("since", q.Since.String())
+	}
+	var out console.Failures
+	return &out, c.get(ctx, "/api/errors", v, &out)
+}
+
+func (c *client) ChangeErrors(ctx context.Context, in console.ErrorChange) (*console.Changes, error) {
+	var out console.Changes
+	return &out, c.post(ctx, "/api/errors", in, &out)
+}
+
+func (c *client) post(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, http.MethodPost, path, bytes.NewReader(body), out)
 }
 
 func (c *client) Status(ctx context.Context) (*console.Status, error) {

@@ -171,11 +171,11 @@ func serveOn(s *http.Server, l net.Listener, stop context.CancelCauseFunc) {
 
 // ready reports why the project is not ready. A reload that failed does not make
 // it so: the revision before goes on working.
-func (d *daemon) ready() error { return nil }
+func (d *daemon) ready() error { return d.engine.Ready() }
 
 func (d *daemon) service() *console.Service {
 	return &console.Service{
 		Store: d.store, Clock: d.engine.Clock(), NewID: engine.NewID, Program: d.engine.Program(),
-		Publish: d.engine.Publish, Recent: d.engine.Recent, Subscriptions: d.engine.Subscriptions,
+		Publish: d.engine.Publish, Commit: d.engine.Commit, Recent: d.engine.Recent, Subscriptions: d.engine.Subscriptions,
 	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 
+	"pipelined/internal/console"
 	"pipelined/internal/store"
 )
 
@@ -35,7 +36,7 @@ func ExitCode(err error) int {
 		return ExitOK
 	case errors.Is(err, ErrFindings):
 		return ExitFindings
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), console.IsMistake(err):
 		return ExitUsage
 	}
 	return ExitEnvironment

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
+
+	"github.com/mattn/go-runewidth"
 )
 
 var severityNames = map[Severity]string{Error: "error", Warning: "warning", Info: "info"}
@@ -59,14 +62,19 @@ func excerpt(b *strings.Builder, r Range, sources map[string][]byte, p painter) 
 	if r.End.Line == r.Start.Line {
 		to = min(max(r.End.Column-1, from+1), max(len(text), from+1))
 	}
-	pad := make([]rune, from)
-	for i := range pad {
-		pad[i] = ' '
-		if text[i] == '\t' {
-			pad[i] = '\t'
+	var pad strings.Builder
+	for _, r := range text[:from] {
+		if r == '\t' {
+			pad.WriteRune(r)
+			continue
 		}
+		pad.WriteString(strings.Repeat(" ", runewidth.RuneWidth(r)))
 	}
-	fmt.Fprintf(b, "%5d | %s\n      | %s%s\n", r.Start.Line, string(text), string(pad), p.caret(strings.Repeat("^", max(to-from, 1))))
+	carets := 1
+	if from < to && to <= len(text) {
+		carets = max(runewidth.StringWidth(string(text[from:to])), 1)
+	}
+	fmt.Fprintf(b, "%5d | %s\n      | %s%s\n", r.Start.Line, string(text), pad.String(), p.caret(strings.Repeat("^", carets)))
 }
 
 func count(list []Diagnostic) string {
@@ -194,12 +202,20 @@ func SARIF(w io.Writer, list []Diagnostic) error {
 		}
 		results = append(results, m{"ruleId": d.Code.ID, "level": levels[d.Severity], "message": m{"text": text},
 			"locations": []m{{"physicalLocation": m{
-				"artifactLocation": m{"uri": d.Range.File},
-				"region": m{"startLine": max(d.Range.Start.Line, 1), "startColumn": max(d.Range.Start.Column, 1),
-					"endLine": max(d.Range.End.Line, 1), "endColumn": max(d.Range.End.Column, 1)}}}}})
+				"artifactLocation": m{"uri": (&url.URL{Path: d.Range.File}).String()},
+				"region":           region(d.Range)}}}})
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(m{"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-		"runs": []m{{"tool": m{"driver": m{"name": "pipelined", "rules": rules}}, "results": results}}})
+		"runs": []m{{"tool": m{"driver": m{"name": "pipelined", "rules": rules}}, "results": results, "columnKind": "unicodeCodePoints"}}})
+}
+
+// region is where a finding is; one about a whole file is at its beginning.
+func region(r Range) map[string]any {
+	out := map[string]any{"startLine": max(r.Start.Line, 1), "startColumn": max(r.Start.Column, 1)}
+	if r.End.Line > r.Start.Line || r.End.Line == r.Start.Line && r.End.Column > r.Start.Column {
+		out["endLine"], out["endColumn"] = r.End.Line, r.End.Column
+	}
+	return out
 }

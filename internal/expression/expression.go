@@ -63,6 +63,14 @@ const (
 	Object
 )
 
+// String is the kind as messages call it.
+func (k Kind) String() string {
+	if k == Any {
+		return "anything"
+	}
+	return kindNames[k]
+}
+
 // Type is what is known of a value at load, from a JSON Schema or a
 // declaration. A nil *Type means Any.
 type Type struct {
@@ -70,7 +78,10 @@ type Type struct {
 	Elem   *Type            // of an Array
 	Fields map[string]*Type // of an Object
 	Open   bool             // an Object may have fields not listed
-	Origin string           // where it is declared, for messages: "schemas/order.json"
+	// Required are those of Fields that are always there, sorted.
+	Required []string
+	Origin   string            // where it is declared, for messages: "schemas/order.json"
+	Fixes    map[string]string // what to do about fields people look for in vain
 }
 
 // Symbol is one name an expression may use. It has a slot, or members, or both:

@@ -292,6 +292,9 @@ func FuzzDifferential(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if again, err := value.JSON(value.Decode(raw)); err != nil || strings.Count(string(again), ":") != strings.Count(doc, ":") {
+			return // a name occurs twice: as text the document keeps both, decoded the last one
+		}
 		p := programs[int(n)%len(programs)]
 		lazy, decoded := frame(), frame()
 		lazy.Slots[0], decoded.Slots[0] = raw, value.Decode(raw)

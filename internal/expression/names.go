@@ -166,6 +166,9 @@ func unknownField(t *Type, name, field string) *Error {
 	if near := diag.Suggest(field, known); near != "" {
 		fix = "did you mean " + name + "." + near + "?"
 	}
+	if t.Fixes[field] != "" {
+		fix = t.Fixes[field]
+	}
 	where := ""
 	if t.Origin != "" {
 		where = " (" + t.Origin + ")"

@@ -16,10 +16,11 @@ var (
 	CodeName        = diag.Code{ID: "E206", Title: "not a name"}
 	CodeTemplate    = diag.Code{ID: "E207", Title: "${{ }} where a literal is needed"}
 	CodeLoad        = diag.Code{ID: "E208", Title: "value that cannot be evaluated at load"}
+	CodeExclusive   = diag.Code{ID: "E209", Title: "keys that exclude each other"}
 )
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
 	return []diag.Code{CodeTag, CodeComment, CodeChanged, CodeBooleanWord, CodeUnknownKey, CodeMissing, CodeWrongType,
-		CodeEnum, CodeRange, CodeName, CodeTemplate, CodeLoad}
+		CodeEnum, CodeRange, CodeName, CodeTemplate, CodeLoad, CodeExclusive}
 }

@@ -20,7 +20,7 @@ func (c *Context) With(syms *expression.Symbols) *Context {
 // at returns a copy of the context whose mapping is n.
 func (c *Context) at(n *yaml.Node) *Context {
 	out := *c
-	out.Node = n
+	out.Node, out.Beside = n, nil
 	return &out
 }
 
@@ -35,6 +35,12 @@ func (c *Context) Pos(key string) *yaml.Node {
 		}
 	}
 	return c.Node
+}
+
+// Given reports whether a key of that mapping is written, with a value.
+func (c *Context) Given(key string) bool {
+	n := c.Pos(key)
+	return n != nil && n != c.Node && !isNull(n)
 }
 
 // Report adds a finding at a node.
@@ -76,7 +82,7 @@ func scalarLength(n *yaml.Node, rest string) int {
 	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 && rest != "":
 		quote := rest[0]
 		for i := 1; i < len(rest); i++ {
-			if rest[i] == '\\' && quote == '"' {
+			if escape := rest[i] == '\\' && quote == '"' || strings.HasPrefix(rest[i:], "''") && quote == '\''; escape {
 				i++
 			} else if rest[i] == quote {
 				return utf8.RuneCountInString(rest[:i+1])
@@ -160,6 +166,8 @@ func (c *Context) inside(n *yaml.Node, offset, length int) diag.Range {
 		col++
 		if n.Style&yaml.DoubleQuotedStyle != 0 {
 			col += strings.Count(before, `"`) + strings.Count(before, `\`)
+		} else {
+			col += strings.Count(before, "'")
 		}
 	}
 	text := c.line(line)

@@ -3,7 +3,6 @@ package field
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -11,7 +10,6 @@ import (
 	"pipelined"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
-	"pipelined/internal/value"
 )
 
 // Pair is one key of a mapping.
@@ -26,7 +24,34 @@ type Binding struct {
 	typ     reflect.Type
 	base    reflect.Value
 	dynamic []setter
-	paths   []string
+	reads   reads
+}
+
+// reads is what the expressions of a struct read, those included that a step
+// evaluates by itself.
+type reads struct {
+	paths     []string
+	evaluated bool // there is one that is not constant
+}
+
+// reader is a value that keeps expressions of its own.
+type reader interface {
+	Paths() []string
+	Static() bool
+}
+
+func (r *reads) add(v reader) {
+	r.paths = append(r.paths, v.Paths()...)
+	r.evaluated = r.evaluated || !v.Static()
+}
+
+func (r *reads) program(p *expression.Program) {
+	if p == nil {
+		return
+	}
+	_, constant := p.Constant()
+	r.paths = append(r.paths, p.Paths()...)
+	r.evaluated = r.evaluated || !constant
 }
 
 // setter fills one field of a struct.
@@ -43,22 +68,22 @@ type binder func(f *expression.Frame, dst reflect.Value) error
 // decoding is one decode on its way.
 type decoding struct {
 	*Context
-	load  bool      // values must be known now
-	paths *[]string // what expressions read, of the whole struct
+	load  bool   // values must be known now
+	reads *reads // of the whole struct
 }
 
 // Decode decodes parameters that are bound per call. n may be nil: everything is
 // then at its default. It returns nil after reporting an error.
 func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
 	before := c.Diags.Len()
-	d := &decoding{Context: c, paths: new([]string)}
+	d := &decoding{Context: c, reads: &reads{}}
 	base := reflect.New(s.typ).Elem()
 	at := n
 	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		at = c.Node
 	}
 	b := &Binding{typ: s.typ, base: base, dynamic: d.structure(s, at, mapping(c, s, n), base)}
-	b.paths = *d.paths
+	b.reads = *d.reads
 	if c.Diags.ErrorsSince(before) {
 		return nil
 	}
@@ -69,7 +94,7 @@ func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
 func (b *Binding) Bind(f *expression.Frame, dst any) error {
 	v := reflect.ValueOf(dst).Elem()
 	v.Set(b.base)
-	return apply(b.dynamic, f, v)
+	return problem(apply(b.dynamic, f, v))
 }
 
 func apply(setters []setter, f *expression.Frame, v reflect.Value) error {
@@ -82,34 +107,12 @@ func apply(setters []setter, f *expression.Frame, v reflect.Value) error {
 	return nil
 }
 
-// placed puts the key in front of a problem's detail.
-func placed(key string, err error) error {
-	p := pipelined.AsProblem(err)
-	if p.Type != TypeValue {
-		return err
-	}
-	p = p.Clone()
-	if strings.HasPrefix(p.Detail, "it ") {
-		p.Detail = key + ": " + p.Detail
-	} else {
-		p.Detail = key + "." + p.Detail
-	}
-	return p
-}
-
-// TypeValue is the type of the problem of a value that has the wrong type when it
-// is bound.
-const TypeValue = "expression/type"
-
-func wrongValue(format string, args ...any) error {
-	return pipelined.Problemf(TypeValue, "A parameter has the wrong type", 500, "it "+format, args...)
-}
-
-// Static reports whether nothing is evaluated per call.
-func (b *Binding) Static() bool { return len(b.dynamic) == 0 }
+// Static reports whether nothing is evaluated per call, neither by Bind nor by the
+// step itself.
+func (b *Binding) Static() bool { return !b.reads.evaluated }
 
 // Paths are what its expressions read.
-func (b *Binding) Paths() []string { return b.paths }
+func (b *Binding) Paths() []string { return b.reads.paths }
 
 // DecodeInto decodes a mapping whose values must be known now, into dst, a
 // pointer to the struct. It reports whether there was no error.
@@ -125,7 +128,7 @@ func (s *Shape) DecodeInto(c *Context, n *yaml.Node, dst any) bool {
 // is reported.
 func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bool {
 	before := c.Diags.Len()
-	d := &decoding{Context: c, load: true, paths: new([]string)}
+	d := &decoding{Context: c, load: true, reads: &reads{}}
 	v := reflect.ValueOf(dst).Elem()
 	setters := d.structure(s, at, pairs, v)
 	if c.Diags.ErrorsSince(before) {
@@ -134,7 +137,7 @@ func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bo
 	for i := range setters {
 		st := &setters[i]
 		if err := st.bind(c.LoadFrame, v.Field(st.index)); err != nil {
-			p := pipelined.AsProblem(placed(st.key, err))
+			p := pipelined.AsProblem(problem(placed(st.key, err)))
 			c.Report(CodeLoad, diag.Error, valueOf(pairs, st.key, at), p.Detail, "The project cannot start.", "correct the value")
 			return false
 		}
@@ -195,7 +198,8 @@ func describe(n *yaml.Node) string {
 
 // structure decodes the fields of a struct and returns what to bind per call.
 func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.Value) []setter {
-	d = &decoding{Context: d.at(at), load: d.load, paths: d.paths}
+	before, beside := d.Diags.Len(), d.Beside
+	d = &decoding{Context: d.at(at), load: d.load, reads: d.reads}
 	if at != nil && at.Kind != yaml.MappingNode && d.Context.Node == nil {
 		d.Context.Node = at
 	}
@@ -210,10 +214,12 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 	var out []setter
 	for _, f := range s.fields {
 		p, ok := given[f.key]
-		if ok && p.Value.Kind == yaml.ScalarNode && p.Value.Tag == "!!null" && p.Value.Value == "" && f.kind.form != formCustom && f.kind.form != formAny && f.kind.form != formStruct && !f.required {
-			ok = false // `key:` with nothing behind is the default
+		if ok && f.required && f.empty(p.Value) {
+			d.Report(CodeMissing, diag.Error, p.KeyNode, "the key "+f.key+" has no value", "It cannot run without it.",
+				"write it behind `"+f.key+":` ("+f.doc+")")
+			continue
 		}
-		if !ok {
+		if !ok || f.kind.defaults() && f.empty(p.Value) {
 			d.absent(f, at, dst.Field(f.index))
 			continue
 		}
@@ -221,8 +227,32 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 			out = append(out, setter{f.index, f.key, b})
 		}
 	}
+	for _, r := range s.rules {
+		r.check(d, s, at, pairs, beside)
+	}
+	if c, ok := dst.Addr().Interface().(Checker); ok && !d.Diags.ErrorsSince(before) {
+		c.CheckFields(d.Context)
+	}
 	return out
 }
+
+// empty reports whether nothing stands behind a key. Where any value may stand,
+// null is one if it is written out.
+func (f *spec) empty(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return isNull(n) && (n.Value == "" || f.kind.form != formAny && f.kind.form != formCustom)
+}
+
+// defaults reports whether a key with nothing behind it is the default. The other
+// types see for themselves what an empty value means.
+func (k *kindSpec) defaults() bool {
+	return k.form != formCustom && k.form != formAny && k.form != formStruct
+}
+
+// isNull is true for nothing, ~ and null where YAML reads them so.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
 func (d *decoding) unknown(s *Shape, p Pair) {
 	var keys []string
@@ -286,12 +316,19 @@ func (d *decoding) value(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) 
 			target = dst.Elem()
 		}
 		target.Addr().Interface().(Decoder).DecodeField(d.Context, n)
+		if r, ok := target.Addr().Interface().(reader); ok {
+			d.reads.add(r)
+		}
 		return nil
 	case formCondition:
-		dst.Set(reflect.ValueOf(Condition(d.Context, n)))
+		cond := Condition(d.Context, n)
+		d.reads.program(cond.Program)
+		dst.Set(reflect.ValueOf(cond))
 		return nil
 	case formBare:
-		dst.Set(reflect.ValueOf(bare(d.Context, n)))
+		expr := bare(d.Context, n)
+		d.reads.program(expr.Program)
+		dst.Set(reflect.ValueOf(expr))
 		return nil
 	case formAny:
 		return d.any(n, dst)
@@ -299,7 +336,7 @@ func (d *decoding) value(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) 
 		return d.nested(k, n, dst)
 	}
 	if n.Kind == yaml.ScalarNode && expression.HasTemplate(n.Value) {
-		return d.template(f, k, n)
+		return d.template(f, k, n, dst)
 	}
 	switch k.form {
 	case formList:
@@ -342,7 +379,7 @@ func (d *decoding) nested(k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
 }
 
 // template compiles a scalar with ${{ }} in it.
-func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node) binder {
+func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) binder {
 	if d.load && d.LoadFrame == nil {
 		d.Report(CodeTemplate, diag.Error, n, "no ${{ }} here: this value must be known before anything runs",
 			"It could not be checked, or prepared.", "write the value itself")
@@ -353,13 +390,33 @@ func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node) binder {
 		d.ReportExpression(n, 0, err)
 		return nil
 	}
-	*d.paths = append(*d.paths, t.Paths()...)
+	if v, ok := constant(t); ok {
+		d.fixed(f, k, n, v, dst)
+		return nil
+	}
+	d.reads.paths, d.reads.evaluated = append(d.reads.paths, t.Paths()...), true
 	return func(fr *expression.Frame, dst reflect.Value) error {
 		v, err := t.Eval(fr)
 		if err != nil {
 			return err
 		}
 		return assign(f, k, v, dst)
+	}
+}
+
+// constant is the value of a template that depends on nothing.
+func constant(t *expression.Template) (any, bool) {
+	if p := t.Exact(); p != nil {
+		return p.Constant()
+	}
+	return t.Constant()
+}
+
+// fixed takes the value of an expression that is the same for every call.
+func (d *decoding) fixed(f *spec, k *kindSpec, n *yaml.Node, v any, dst reflect.Value) {
+	err := assign(f, k, v, dst)
+	if e, ok := err.(*unfit); ok {
+		d.Report(e.code, diag.Error, n, placed(f.key, e).Error(), "It cannot be used.", "correct the expression, or write the value itself")
 	}
 }
 
@@ -375,7 +432,7 @@ func (d *decoding) any(n *yaml.Node, dst reflect.Value) binder {
 		}
 		return nil
 	}
-	*d.paths = append(*d.paths, j.Paths()...)
+	d.reads.add(j)
 	return func(f *expression.Frame, dst reflect.Value) error {
 		v, err := j.Eval(f)
 		if err == nil && v != nil {
@@ -456,117 +513,4 @@ func (d *decoding) entries(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value
 		dst.Set(m)
 		return nil
 	}
-}
-
-// checkEnum compares with the allowed words.
-func (f *spec) checkEnum(s string) bool { return len(f.enum) == 0 || slices.Contains(f.enum, s) }
-
-// assign converts a value of an expression; a number where a number is asked, no
-// guessing.
-func assign(f *spec, k *kindSpec, v any, dst reflect.Value) error {
-	if v == nil {
-		if f.required {
-			return wrongValue("is null, and required")
-		}
-		dst.SetZero()
-		return nil
-	}
-	switch k.form {
-	case formString, formName:
-		s, err := value.Text(v)
-		if err != nil {
-			return wrongValue("is %s, not a text", value.Describe(v))
-		}
-		if !f.checkEnum(s) {
-			return wrongValue("is not one of %s", strings.Join(f.enum, ", "))
-		}
-		dst.SetString(s)
-	case formSecret:
-		s, err := value.Text(v)
-		if err != nil {
-			return wrongValue("is %s, not a text", value.Describe(v))
-		}
-		dst.Set(reflect.ValueOf(pipelined.NewSecret(s)))
-	case formBool:
-		b, ok := value.Scalar(v).(bool)
-		if !ok {
-			return wrongValue("is %s, not true or false", value.Describe(v))
-		}
-		dst.SetBool(b)
-	case formInt, formSize:
-		n, ok := value.Int(v)
-		if s, isText := value.Scalar(v).(string); isText && k.form == formSize {
-			size, err := ParseSize(s)
-			n, ok = int64(size), err == nil
-		}
-		if !ok {
-			return wrongValue("is %s, not a whole number", value.Describe(v))
-		}
-		if why := f.outOfRange(float64(n)); why != "" {
-			return wrongValue("%s", why)
-		}
-		dst.SetInt(n)
-	default:
-		return assignOther(f, k, v, dst)
-	}
-	return nil
-}
-
-func assignOther(f *spec, k *kindSpec, v any, dst reflect.Value) error {
-	switch k.form {
-	case formFloat:
-		n, ok := number(v)
-		if !ok {
-			return wrongValue("is %s, not a number", value.Describe(v))
-		}
-		if why := f.outOfRange(n); why != "" {
-			return wrongValue("%s", why)
-		}
-		dst.SetFloat(n)
-	case formDuration:
-		t, err := durationOf(v)
-		if err != nil {
-			return wrongValue("is %s, not a duration such as 5s", value.Describe(v))
-		}
-		dst.SetInt(int64(t))
-	case formList:
-		list, err := value.Elements(v)
-		if err != nil || value.Describe(v) != "a list" {
-			return wrongValue("is %s, not a list", value.Describe(v))
-		}
-		out := reflect.MakeSlice(k.typ, len(list), len(list))
-		for i, e := range list {
-			if err := assignElement(f, k.elem, e, out.Index(i)); err != nil {
-				return placed(fmt.Sprint(i), err)
-			}
-		}
-		dst.Set(out)
-	case formMap:
-		m, ok := value.Open(v).(map[string]any)
-		if !ok {
-			return wrongValue("is %s, not an object", value.Describe(v))
-		}
-		out := reflect.MakeMapWithSize(k.typ, len(m))
-		for name, e := range m {
-			cell := reflect.New(k.typ.Elem()).Elem()
-			if err := assignElement(f, k.elem, e, cell); err != nil {
-				return placed(name, err)
-			}
-			out.SetMapIndex(reflect.ValueOf(name).Convert(k.typ.Key()), cell)
-		}
-		dst.Set(out)
-	default:
-		return wrongValue("cannot be given by an expression")
-	}
-	return nil
-}
-
-func assignElement(f *spec, k *kindSpec, v any, dst reflect.Value) error {
-	if k.form == formAny {
-		if v != nil {
-			dst.Set(reflect.ValueOf(v))
-		}
-		return nil
-	}
-	return assign(&spec{key: f.key}, k, v, dst)
 }

@@ -4,7 +4,8 @@
 // the only declaration there is.
 //
 // Tags, all there are: yaml (the key), doc (one sentence), required, default,
-// enum (comma separated), min, max, since. Everything else is said by the type:
+// enum (comma separated), min, max (in the form of what they limit), since.
+// Everything else is said by the type:
 //
 //	string, bool, ints, float64      a literal, or a text with ${{ }} bound per call
 //	time.Duration                    "250ms", "5s", "30d"
@@ -17,6 +18,9 @@
 //	JSON, Text                       compiled, evaluated by the step itself
 //	Name                             a literal that is a name of the language
 //	anything with DecodeField        decodes itself
+//
+// Keys that exclude or need each other are declared by blank fields of the types
+// AtMostOne, ExactlyOne and Together; what depends on values is for Checker.
 //
 // A struct that breaks these rules is a bug and panics in Of, found by the first
 // test run.
@@ -33,7 +37,9 @@ import (
 type Context struct {
 	File *File
 	// Node is the mapping whose keys Pos finds.
-	Node    *yaml.Node
+	Node *yaml.Node
+	// Beside are keys of that mapping that the caller took out for itself.
+	Beside  []string
 	Symbols *expression.Symbols // nil: no ${{ }} allowed
 	Diags   *diag.List
 	// Env is what project files and connections may read at load; ${{ env.X }}

@@ -235,48 +235,6 @@ func TestSchemaAndTable(t *testing.T) {
 	}
 }
 
-func TestBadDeclarationsPanic(t *testing.T) {
-	t.Parallel()
-	for name, f := range map[string]func(){
-		"no doc": func() {
-			field.Of[struct {
-				A string `yaml:"a"`
-			}]()
-		},
-		"twice": func() {
-			field.Of[struct {
-				A, B string `yaml:"a" doc:"x"`
-			}]()
-		},
-		"a channel": func() {
-			field.Of[struct {
-				A chan int `yaml:"a" doc:"x"`
-			}]()
-		},
-		"min is no number": func() {
-			field.Of[struct {
-				A int `yaml:"a" doc:"x" min:"few"`
-			}]()
-		},
-		"not a struct": func() { field.Of[int]() },
-		"a list of channels": func() {
-			field.Of[struct {
-				A []chan int `yaml:"a" doc:"x"`
-			}]()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			defer func() {
-				if recover() == nil {
-					t.Error("accepted")
-				}
-			}()
-			f()
-		})
-	}
-}
-
 func BenchmarkBind(b *testing.B) {
 	c, n := context(innerKey + "text: ${{ input.s }}\ncount: ${{ input.n }}\nflag: ${{ input.b }}\nratio: ${{ input.d }}\nany: { a: '${{ input.map }}' }\n")
 	binding := field.Of[everything]().Decode(c, n)
@@ -290,7 +248,7 @@ func BenchmarkBind(b *testing.B) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"text: ${{ input.a }}", "any: { a: [1, ${{ x }}] }", "count: 017", "inner: { key: !x y }", "each: [ { key: a } ]", "when: a ? b", "set: { A: 1 }", "wait: 5 s", "list: ${{"} {
+	for _, s := range []string{"text: ${{ input.a }}", "any: { a: [1, ${{ x }}] }", "count: 017", "inner: { key: !x y }", "each: [ { key: a } ]", "when: a ? b", "set: { A: 1 }", "wait: 5 s", "list: ${{", "json: &x [*x, *x]", "text: ~"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,10 @@ func (j JSON) IsZero() bool { return !j.set }
 func (j JSON) Keys() []string { return j.keys }
 
 // Constant returns the value if it needs no evaluation.
-func (j JSON) Constant() (any, bool) { return j.constant, j.exact == nil && len(j.segments) == 0 }
+func (j JSON) Constant() (any, bool) { return j.constant, j.Static() }
+
+// Static reports whether it needs no evaluation.
+func (j JSON) Static() bool { return j.exact == nil && len(j.segments) == 0 }
 
 // Paths are what its expressions read.
 func (j JSON) Paths() []string {
@@ -110,6 +114,10 @@ func (j *JSON) DecodeField(c *Context, n *yaml.Node) {
 		return
 	}
 	if t := b.only(); t != nil {
+		if v, ok := constant(t); ok {
+			j.constant = v
+			return
+		}
 		j.exact = t
 		return
 	}
@@ -130,6 +138,8 @@ type builder struct {
 	c        *Context
 	text     strings.Builder
 	segments []segment
+	nodes    int
+	refused  bool // too deep or too large, and reported
 }
 
 // only returns the one template a value consists of.
@@ -140,14 +150,26 @@ func (b *builder) only() *expression.Template {
 	return nil
 }
 
-const maxLiteralDepth = 100
+// A literal has bounds, because aliases can make a few lines endless.
+const (
+	maxLiteralDepth = 100
+	maxLiteralNodes = 100_000
+)
 
 func (b *builder) node(n *yaml.Node, depth int) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if depth > maxLiteralDepth {
-		b.c.Report(CodeWrongType, diag.Error, n, "nested more than 100 deep", "It cannot be used.", "move it to a file")
+	if b.refused {
+		return
+	}
+	if b.nodes++; depth > maxLiteralDepth || b.nodes > maxLiteralNodes {
+		b.refused = true
+		why := "nested more than 100 deep"
+		if depth <= maxLiteralDepth {
+			why = "more than 100000 values"
+		}
+		b.c.Report(CodeWrongType, diag.Error, n, why, "It cannot be used.", "move it to a file")
 		return
 	}
 	switch n.Kind {
@@ -212,17 +234,26 @@ func (b *builder) literal(n *yaml.Node) string {
 		if raw, err := value.ParseString(n.Value); err == nil {
 			return string(raw)
 		}
-		var v any
-		if err := n.Decode(&v); err == nil {
-			b.c.Report(CodeChanged, diag.Error, n, "YAML reads "+n.Value+" as a number of another form",
-				"The value would not be what stands here.", "quote it as "+strconv.Quote(n.Value)+", or write the number as JSON does")
-		}
+		b.c.Report(CodeChanged, diag.Error, n, "YAML reads "+n.Value+" as a number of another form",
+			"The value would not be what stands here.", "quote it as "+strconv.Quote(n.Value)+", or write the number as JSON does")
 		return "null"
+	case "!!str":
+		if n.Style == 0 && endless(n.Value) {
+			b.c.Report(CodeRange, diag.Error, n, n.Value+" is larger than any number", "It would become a text.",
+				"quote it as "+strconv.Quote(n.Value)+" if it is one, or write a smaller number")
+		}
 	case "!!timestamp":
 		b.c.Report(CodeChanged, diag.Warning, n, "YAML reads "+n.Value+" as a date; here it is kept as the text",
 			"Other programs may read the file differently.", "quote it: "+strconv.Quote(n.Value))
 	}
 	return string(value.Quote(n.Value))
+}
+
+// endless reports whether a text is a number in form that YAML could not take for
+// one because of its size.
+func endless(s string) bool {
+	f, err := strconv.ParseFloat(s, 64)
+	return err != nil && math.IsInf(f, 0)
 }
 
 // Text is a text with ${{ }} inside, compiled. The zero Text is a key that was not
@@ -241,6 +272,9 @@ func (t Text) IsZero() bool { return !t.set }
 
 // Literal returns the text if it needs no evaluation.
 func (t Text) Literal() (string, bool) { return t.literal, t.template == nil }
+
+// Static reports whether it needs no evaluation.
+func (t Text) Static() bool { return t.template == nil }
 
 // Paths are what its expressions read.
 func (t Text) Paths() []string {
@@ -288,11 +322,16 @@ func (t *Text) DecodeField(c *Context, n *yaml.Node) {
 		c.ReportExpression(n, 0, err)
 		return
 	}
-	if s, ok := p.Constant(); ok {
-		t.literal = s.(string)
+	v, ok := constant(p)
+	if !ok {
+		t.template = p
 		return
 	}
-	t.template = p
+	s, e := value.Text(v)
+	if e != nil {
+		c.Report(CodeWrongType, diag.Error, n, "a text is needed here, not "+value.Describe(v), "It cannot be used.", "correct the expression, or write the text itself")
+	}
+	t.literal = s
 }
 
 // Assignments are names and their values, in the order written.
@@ -310,6 +349,25 @@ func (Assignments) FieldType() string { return "map of name to any value" }
 
 // Items lists them.
 func (a Assignments) Items() []Assignment { return a.items }
+
+// Paths are what the expressions read.
+func (a Assignments) Paths() []string {
+	var out []string
+	for _, item := range a.items {
+		out = append(out, item.Value.Paths()...)
+	}
+	return out
+}
+
+// Static reports whether none of the values needs evaluation.
+func (a Assignments) Static() bool {
+	for _, item := range a.items {
+		if !item.Value.Static() {
+			return false
+		}
+	}
+	return true
+}
 
 // DecodeField compiles a mapping.
 func (a *Assignments) DecodeField(c *Context, n *yaml.Node) {

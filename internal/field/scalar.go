@@ -20,9 +20,16 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // scalar decodes a literal.
 func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) {
-	if n.Kind != yaml.ScalarNode {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
 		d.wrong(k, n)
 		return
+	}
+	switch k.form {
+	case formBool, formInt, formFloat:
+		if quoted(n) {
+			d.quoted(k, n)
+			return
+		}
 	}
 	switch k.form {
 	case formString:
@@ -44,7 +51,7 @@ func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value)
 		}
 	case formInt:
 		i, err := strconv.ParseInt(n.Value, 10, 64)
-		if err != nil || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 || octal(n.Value) {
+		if err != nil || octal(n.Value) {
 			d.wrong(k, n)
 			return
 		}
@@ -66,14 +73,18 @@ func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value)
 			d.Report(CodeWrongType, diag.Error, n, "this is not a duration", "It cannot be used.", "write 250ms, 5s, 15m, 24h or 30d")
 			return
 		}
-		dst.SetInt(int64(t))
+		if d.inRange(f, n, float64(t)) {
+			dst.SetInt(int64(t))
+		}
 	case formSize:
 		size, err := ParseSize(n.Value)
 		if err != nil {
 			d.Report(CodeWrongType, diag.Error, n, "this is not a size", "It cannot be used.", "write 500B, 64KB, 10MB or 1GB")
 			return
 		}
-		dst.SetInt(int64(size))
+		if d.inRange(f, n, float64(size)) {
+			dst.SetInt(int64(size))
+		}
 	}
 }
 
@@ -85,6 +96,28 @@ func octal(s string) bool {
 func (d *decoding) wrong(k *kindSpec, n *yaml.Node) {
 	d.Report(CodeWrongType, diag.Error, n, fmt.Sprintf("%s is needed here, not %s", article(k.name()), describe(n)),
 		"It cannot be used.", "write "+article(k.name()))
+}
+
+// quoted reports whether a scalar is a text whatever stands in it.
+func quoted(n *yaml.Node) bool {
+	return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+}
+
+// quoted reports a text where YAML would have read the right type without the
+// quotes, or would not have.
+func (d *decoding) quoted(k *kindSpec, n *yaml.Node) {
+	plain := *n
+	plain.Style, plain.Tag = 0, ""
+	trial := &decoding{Context: &Context{Diags: &diag.List{}}}
+	trial.scalar(&spec{}, k, &plain, reflect.New(k.typ).Elem())
+	if trial.Diags.Len() > 0 || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
+		d.wrong(k, n)
+		return
+	}
+	d.Diags.Add(diag.Diagnostic{Code: CodeWrongType, Severity: diag.Error, Range: d.Range(n),
+		Summary:     fmt.Sprintf("%s is needed here, not a text", article(k.name())),
+		Consequence: "It cannot be used.", Fix: "remove the quotes: " + n.Value,
+		Edit: &diag.Edit{Range: d.Range(n), NewText: n.Value}})
 }
 
 func article(s string) string {
@@ -163,20 +196,39 @@ func (m *Name) DecodeField(c *Context, n *yaml.Node) {
 
 func (d *decoding) inRange(f *spec, n *yaml.Node, x float64) bool {
 	if why := f.outOfRange(x); why != "" {
-		d.Report(CodeRange, diag.Error, n, fmt.Sprintf("%s %s", f.key, why), "It cannot be used.", "choose another number")
+		d.Report(CodeRange, diag.Error, n, fmt.Sprintf("%s %s", f.key, why), "It cannot be used.", "choose another "+f.measure())
 		return false
 	}
 	return true
 }
 
+// checkRange is inRange for a value of an expression.
+func (f *spec) checkRange(x float64) error {
+	if why := f.outOfRange(x); why != "" {
+		return &unfit{code: CodeRange, text: "it " + why}
+	}
+	return nil
+}
+
 func (f *spec) outOfRange(x float64) string {
 	switch {
-	case f.min != nil && x < *f.min:
-		return fmt.Sprintf("must be at least %v", *f.min)
-	case f.max != nil && x > *f.max:
-		return fmt.Sprintf("must be at most %v", *f.max)
+	case f.min != nil && x < f.min.value:
+		return "must be at least " + f.min.text
+	case f.max != nil && x > f.max.value:
+		return "must be at most " + f.max.text
 	}
 	return ""
+}
+
+// measure is what a range is about.
+func (f *spec) measure() string {
+	switch f.kind.leaf().form {
+	case formDuration:
+		return "duration"
+	case formSize:
+		return "size"
+	}
+	return "number"
 }
 
 var durationPattern = regexp.MustCompile(`^(\d+(?:\.\d+)?(ms|us|s|m|h|d))+$`)
@@ -198,7 +250,11 @@ func ParseDuration(s string) (time.Duration, error) {
 				return 0, fmt.Errorf("%q is not a duration", s)
 			}
 		}
-		return time.Duration(days*24*float64(time.Hour)) + rest, nil
+		sum := time.Duration(days * 24 * float64(time.Hour))
+		if rest > math.MaxInt64-sum {
+			return 0, fmt.Errorf("%q is too long for a duration", s)
+		}
+		return sum + rest, nil
 	}
 	t, err := time.ParseDuration(s)
 	if err != nil {

@@ -9,17 +9,9 @@ func (s *Shape) JSONSchema() map[string]any {
 	for _, f := range s.fields {
 		p := f.kind.schema()
 		p["description"] = f.doc
-		if len(f.enum) > 0 {
-			p["enum"] = f.enum
-		}
+		f.limits(p)
 		if f.hasDefault {
 			p["default"] = f.def
-		}
-		if f.min != nil {
-			p["minimum"] = *f.min
-		}
-		if f.max != nil {
-			p["maximum"] = *f.max
 		}
 		properties[f.key] = p
 		if f.required {
@@ -30,7 +22,41 @@ func (s *Shape) JSONSchema() map[string]any {
 	if len(required) > 0 {
 		out["required"] = required
 	}
+	dependencies := map[string]any{}
+	for _, r := range s.rules {
+		r.schema(dependencies)
+		if r.typ == exactlyOneType {
+			out["minProperties"] = 1
+		}
+	}
+	if len(dependencies) > 0 {
+		out["dependencies"] = dependencies
+	}
 	return out
+}
+
+// limits puts what a value must be on the value itself, or on the elements of a list
+// or map.
+func (f *spec) limits(p map[string]any) {
+	for k := f.kind; k.elem != nil; k = k.elem {
+		inside := "items"
+		if k.form == formMap {
+			inside = "additionalProperties"
+		}
+		p = p[inside].(map[string]any)
+	}
+	if len(f.enum) > 0 {
+		p["enum"] = f.enum
+	}
+	if f.kind.leaf().form == formDuration {
+		return // a text, which has no order
+	}
+	if f.min != nil {
+		p["minimum"] = f.min.value
+	}
+	if f.max != nil {
+		p["maximum"] = f.max.value
+	}
 }
 
 const templatePattern = `^\$\{\{`

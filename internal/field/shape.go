@@ -3,6 +3,8 @@ package field
 import (
 	"fmt"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"pipelined"
+	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 )
 
@@ -18,6 +21,7 @@ type Shape struct {
 	typ    reflect.Type
 	fields []*spec
 	byKey  map[string]*spec
+	rules  []*rule
 }
 
 // spec is one field.
@@ -27,9 +31,15 @@ type spec struct {
 	hasDefault      bool
 	required        bool
 	enum            []string
-	min, max        *float64
+	min, max        *limit
 	index           int
 	kind            *kindSpec
+}
+
+// limit is an end of a range: a number, a duration or a size, by the field's type.
+type limit struct {
+	value float64 // nanoseconds of a duration, bytes of a size
+	text  string
 }
 
 // form is how a type is written in YAML.
@@ -74,60 +84,160 @@ var (
 
 // Of builds the shape of a struct type. A declaration that breaks the rules of
 // the package panics.
-func Of[T any]() *Shape { return shapeOf(reflect.TypeFor[T]()) }
-
-func shapeOf(t reflect.Type) *Shape {
+func Of[T any]() *Shape {
+	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("field: %s is not a struct", t))
 	}
+	return shapeOf(t, nil)
+}
+
+// shapeOf builds the shape of a struct that stands in the fields of others, outer.
+func shapeOf(t reflect.Type, outer []reflect.Type) *Shape {
 	s := &Shape{typ: t, byKey: map[string]*spec{}}
+	var blank []reflect.StructField
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Name == "_" {
+			blank = append(blank, f)
+			continue
+		}
 		if !f.IsExported() {
+			if f.Tag != "" {
+				panic(fmt.Sprintf("field: %s.%s has a tag, and is not exported", t, f.Name))
+			}
 			continue
 		}
 		key, ok := f.Tag.Lookup("yaml")
 		if !ok || key == "" || f.Tag.Get("doc") == "" {
 			panic(fmt.Sprintf("field: %s.%s needs a yaml and a doc tag", t, f.Name))
 		}
-		p := newSpec(t, f, key, i)
+		p := newSpec(t, f, key, i, append(slices.Clone(outer), t))
 		if s.byKey[key] != nil {
 			panic(fmt.Sprintf("field: %s has the key %s twice", t, key))
 		}
 		s.fields, s.byKey[key] = append(s.fields, p), p
 	}
+	for _, f := range blank {
+		s.rules = append(s.rules, s.newRule(f))
+	}
 	return s
 }
 
-func newSpec(t reflect.Type, f reflect.StructField, key string, i int) *spec {
+func newSpec(t reflect.Type, f reflect.StructField, key string, i int, outer []reflect.Type) *spec {
+	checkTags(t, f, fieldTags)
 	p := &spec{key: key, doc: f.Tag.Get("doc"), since: f.Tag.Get("since"), index: i}
 	p.def, p.hasDefault = f.Tag.Lookup("default")
 	_, p.required = f.Tag.Lookup("required")
-	if e := f.Tag.Get("enum"); e != "" {
-		p.enum = strings.Split(e, ",")
+	var why string
+	if p.kind, why = kindOf(f.Type, outer); p.kind == nil {
+		panic(fmt.Sprintf("field: %s.%s %s", t, f.Name, why))
 	}
-	p.min, p.max = bound(t, f, "min"), bound(t, f, "max")
-	p.kind = kindOf(f.Type)
-	if p.kind == nil {
-		panic(fmt.Sprintf("field: %s.%s has a type that cannot be written in YAML: %s", t, f.Name, f.Type))
+	if e, ok := f.Tag.Lookup("enum"); ok {
+		if p.enum = strings.Split(e, ","); p.kind.leaf().form != formString {
+			panic(fmt.Sprintf("field: %s.%s: enum is for texts", t, f.Name))
+		}
 	}
+	p.min, p.max = bound(t, f, p.kind, "min"), bound(t, f, p.kind, "max")
+	p.checkDefault(t, f)
 	return p
 }
 
-func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
+// fieldTags are all that a field may have.
+var fieldTags = []string{"yaml", "doc", "required", "default", "enum", "min", "max", "since"}
+
+// tagPattern is one pair of a tag as package reflect reads it.
+var tagPattern = regexp.MustCompile(`^ *([^ ":]+):"((?:[^"\\]|\\.)*)"`)
+
+// keyPattern is how a key is written; a step's own begins with its connector.
+var keyPattern = regexp.MustCompile(`^[a-z][a-z0-9_.]*$`)
+
+// checkTags panics on a tag that would be ignored.
+func checkTags(t reflect.Type, f reflect.StructField, tags []string) {
+	rest := string(f.Tag)
+	var seen []string
+	for strings.TrimSpace(rest) != "" {
+		m := tagPattern.FindStringSubmatch(rest)
+		switch {
+		case m == nil:
+			panic(fmt.Sprintf("field: %s.%s: the tag is broken at %s", t, f.Name, rest))
+		case !slices.Contains(tags, m[1]):
+			panic(fmt.Sprintf("field: %s.%s: there is no tag %s", t, f.Name, m[1]))
+		case slices.Contains(seen, m[1]):
+			panic(fmt.Sprintf("field: %s.%s has the tag %s twice", t, f.Name, m[1]))
+		case m[1] == "required" && m[2] != "":
+			panic(fmt.Sprintf("field: %s.%s: required takes no value", t, f.Name))
+		case m[1] == "yaml" && !keyPattern.MatchString(m[2]):
+			panic(fmt.Sprintf("field: %s.%s: %q is not a key", t, f.Name, m[2]))
+		}
+		seen, rest = append(seen, m[1]), rest[len(m[0]):]
+	}
+}
+
+// checkDefault panics on a default that an author could not write.
+func (p *spec) checkDefault(t reflect.Type, f reflect.StructField) {
+	switch {
+	case p.min != nil && p.max != nil && p.min.value > p.max.value:
+		panic(fmt.Sprintf("field: %s.%s: min is above max", t, f.Name))
+	case !p.hasDefault:
+		return
+	case p.required:
+		panic(fmt.Sprintf("field: %s.%s is required, and has a default", t, f.Name))
+	}
+	d := &decoding{Context: &Context{Diags: &diag.List{}}, load: true, reads: &reads{}}
+	d.absent(p, nil, reflect.New(f.Type).Elem())
+	if found := d.Diags.All(); len(found) > 0 {
+		panic(fmt.Sprintf("field: %s.%s: the default %q cannot be used: %s", t, f.Name, p.def, found[0].Summary))
+	}
+}
+
+// bound reads a limit, in the form of what it limits.
+func bound(t reflect.Type, f reflect.StructField, k *kindSpec, tag string) *limit {
 	text, ok := f.Tag.Lookup(tag)
 	if !ok {
 		return nil
 	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		panic(fmt.Sprintf("field: %s.%s: %s is not a number", t, f.Name, tag))
+	var n float64
+	var err error
+	switch k.leaf().form {
+	case formInt, formFloat:
+		n, err = strconv.ParseFloat(text, 64)
+	case formDuration:
+		var d time.Duration
+		d, err = ParseDuration(text)
+		n = float64(d)
+	case formSize:
+		var size Size
+		size, err = ParseSize(text)
+		n = float64(size)
+	default:
+		err = fmt.Errorf("%s has no range", k.name())
 	}
-	return &n
+	if err != nil {
+		panic(fmt.Sprintf("field: %s.%s: %s: %v", t, f.Name, tag, err))
+	}
+	return &limit{n, text}
 }
 
-// kindOf returns how a type is written; nil if it cannot be.
-func kindOf(t reflect.Type) *kindSpec {
+// String is the limit as declared; empty where there is none.
+func (l *limit) String() string {
+	if l == nil {
+		return ""
+	}
+	return l.text
+}
+
+// leaf is the type of what is in a list or map, through all of them.
+func (k *kindSpec) leaf() *kindSpec {
+	for k.elem != nil {
+		k = k.elem
+	}
+	return k
+}
+
+// kindOf returns how a type is written, or why it cannot be. outer are the types it
+// stands in.
+func kindOf(t reflect.Type, outer []reflect.Type) (*kindSpec, string) {
 	k := &kindSpec{typ: t}
 	switch {
 	case t == durationType:
@@ -156,116 +266,34 @@ func kindOf(t reflect.Type) *kindSpec {
 		k.form = formFloat
 	case t.Kind() == reflect.Interface && t.NumMethod() == 0:
 		k.form = formAny
+	case slices.Contains(outer, t) || t.Kind() == reflect.Pointer && slices.Contains(outer, t.Elem()):
+		return nil, fmt.Sprintf("makes %s a part of itself, which needs a type that decodes itself", t)
+	default:
+		return k.composed(t, append(slices.Clone(outer), t))
+	}
+	return k, ""
+}
+
+// composed fills in a type that is made of others.
+func (k *kindSpec) composed(t reflect.Type, outer []reflect.Type) (*kindSpec, string) {
+	switch {
 	case t.Kind() == reflect.Slice, t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
 		k.form = formList
 		if t.Kind() == reflect.Map {
 			k.form = formMap
 		}
-		if k.elem = kindOf(t.Elem()); k.elem == nil {
-			return nil
+		var why string
+		if k.elem, why = kindOf(t.Elem(), outer); k.elem == nil {
+			return nil, why
 		}
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct:
-		k.form, k.ptr, k.shape = formStruct, true, shapeOf(t.Elem())
+		k.form, k.ptr, k.shape = formStruct, true, shapeOf(t.Elem(), outer)
 	case t.Kind() == reflect.Struct:
-		k.form, k.shape = formStruct, shapeOf(t)
+		k.form, k.shape = formStruct, shapeOf(t, outer)
 	default:
-		return nil
+		return nil, fmt.Sprintf("has a type that cannot be written in YAML: %s", t)
 	}
-	return k
-}
-
-// FieldInfo describes a field to people and programs.
-type FieldInfo struct {
-	Key      string
-	Type     string // as the reference calls it
-	Doc      string
-	Required bool
-	Default  string
-	Enum     []string
-	Min, Max *float64
-	Since    string
-	Nested   *Shape // of a struct, or of the elements of a list or map of structs
-}
-
-// Fields lists the fields in the order of the declaration.
-func (s *Shape) Fields() []FieldInfo {
-	var out []FieldInfo
-	for _, p := range s.fields {
-		out = append(out, FieldInfo{Key: p.key, Type: p.kind.name(), Doc: p.doc, Required: p.required, Default: p.def,
-			Enum: p.enum, Min: p.min, Max: p.max, Since: p.since, Nested: p.kind.nested()})
-	}
-	return out
-}
-
-func (k *kindSpec) nested() *Shape {
-	if k.elem != nil {
-		return k.elem.nested()
-	}
-	return k.shape
-}
-
-var formNames = map[form]string{formString: "text", formBool: "true or false", formInt: "whole number", formFloat: "number",
-	formDuration: "duration", formSize: "size", formName: "name", formSecret: "secret", formAny: "any value", formStruct: "object",
-	formCondition: "expression (true or false)", formBare: "expression"}
-
-// name is what the reference calls a type.
-func (k *kindSpec) name() string {
-	switch k.form {
-	case formList:
-		return "list of " + k.elem.name()
-	case formMap:
-		return "map of " + k.elem.name()
-	case formCustom:
-		return customName(k.typ)
-	}
-	return formNames[k.form]
-}
-
-// Named is implemented by self-decoding types that have a name for the reference.
-type Named interface{ FieldType() string }
-
-func customName(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if n, ok := reflect.New(t).Interface().(Named); ok {
-		return n.FieldType()
-	}
-	return "see text"
-}
-
-// Table is the fields as a Markdown table; nested fields are written a.b.
-func (s *Shape) Table() string {
-	var b strings.Builder
-	b.WriteString("| key | type | default | |\n|---|---|---|---|\n")
-	s.rows(&b, "")
-	return b.String()
-}
-
-func (s *Shape) rows(b *strings.Builder, prefix string) {
-	for _, f := range s.Fields() {
-		def := ""
-		switch {
-		case f.Required:
-			def = "*required*"
-		case f.Default != "":
-			def = "`" + f.Default + "`"
-		}
-		typ := f.Type
-		if len(f.Enum) > 0 {
-			typ = "`" + strings.Join(f.Enum, "` `") + "`"
-		}
-		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", prefix, f.Key, typ, def, strings.ReplaceAll(f.Doc, "|", "\\|"))
-		if f.Nested != nil && f.Nested != s {
-			infix := "."
-			if strings.HasPrefix(f.Type, "list") {
-				infix = "[]."
-			} else if strings.HasPrefix(f.Type, "map") {
-				infix = ".*."
-			}
-			f.Nested.rows(b, prefix+f.Key+infix)
-		}
-	}
+	return k, ""
 }
 
 // Decoder is implemented by pointer receivers of types that decode themselves.

@@ -141,7 +141,11 @@ func operation(b *strings.Builder, o *connectors.Operation) {
 		fmt.Fprintf(b, "Result: %s\n\n", o.Doc.Result)
 	}
 	for _, e := range o.Doc.Examples {
-		fmt.Fprintf(b, "%s:\n\n%s\n", e.Title, fence("- "+o.Key+":\n"+indent(e.YAML, "    ")))
+		text := e.YAML
+		if e.Connection != "" {
+			text = "connection: " + e.Connection + "\n" + text
+		}
+		fmt.Fprintf(b, "%s:\n\n%s\n", e.Title, fence("- "+o.Key+":\n"+indent(text, "    ")))
 	}
 	b.WriteString(o.Params.Table() + "\n")
 }

@@ -131,9 +131,6 @@ func project(yaml string) fstest.MapFS {
 		}
 		files["a.yaml"] = file("pipeline: a\n" + yaml + "steps:\n  - set: { x: 1 }\n")
 	case strings.HasPrefix(yaml, "- "):
-		if strings.HasPrefix(yaml, "- db.") {
-			yaml = strings.Replace(yaml, ":\n", ":\n    connection: shop\n", 1)
-		}
 		if strings.Contains(yaml, "steps.orders") {
 			yaml = "- name: orders\n  json.parse: { text: '{\"rows\":[]}' }\n" + yaml
 		}

@@ -63,6 +63,7 @@ func (t *typer) own(s *jsonschema.Schema) *expression.Type {
 			out.Fields[key] = t.of(s.Properties[key])
 		}
 		out.Open = !closed(s)
+		out.Required = slices.Sorted(slices.Values(s.Required))
 	}
 	return out
 }
@@ -175,7 +176,12 @@ func (t *typer) common(list []*jsonschema.Schema) *expression.Type {
 			return nil
 		}
 	}
-	return first
+	if first == nil || len(list) == 1 {
+		return first
+	}
+	out := *first // what one alternative requires, another need not
+	out.Required = nil
+	return &out
 }
 
 // merge is what holds of a value that is both a and b.
@@ -208,6 +214,7 @@ func merge(a, b *expression.Type) *expression.Type {
 			out.Fields[k] = f
 		}
 		out.Open = a.Open && b.Open
+		out.Required = slices.Compact(slices.Sorted(slices.Values(slices.Concat(a.Required, b.Required))))
 	}
 	return &out
 }

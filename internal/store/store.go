@@ -75,6 +75,8 @@ type Batch struct {
 	Acks       []Ack
 	Defer      []Deferred // added: deliveries that wait
 	Release    []int64    // Deferred IDs that are done with; a missing one is ErrConflict
+	Park       []Parked   // added: events set aside in a queue of their own
+	Unpark     []Parked   // done with; a missing one is ErrConflict
 	Ticks      []Tick     // claimed; a claimed one is ErrClaimed
 	Events     []*pipelined.Event
 	Delayed    []DelayedEvent
@@ -85,7 +87,7 @@ type Batch struct {
 
 // Empty reports whether committing the batch would change nothing.
 func (b *Batch) Empty() bool {
-	return len(b.Acks) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Ticks) == 0 &&
+	return len(b.Acks) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Park) == 0 && len(b.Unpark) == 0 && len(b.Ticks) == 0 &&
 		len(b.Events) == 0 && len(b.Delayed) == 0 && len(b.Documents) == 0 &&
 		len(b.Executions) == 0 && len(b.Meta) == 0
 }
@@ -118,6 +120,14 @@ type Deferred struct {
 	Due          time.Time
 	Attempt      int    // of the delivery to come, from 2
 	Problem      string // JSON of the last failure, for people
+}
+
+// Parked is an event of the log that a subscription has set aside, because too many
+// of its group (a tenant, or a key) wait already: the others need not wait behind
+// them. Its number is acknowledged in the same commit; the log keeps the event.
+type Parked struct {
+	Subscription, Group string
+	Seq                 int64
 }
 
 // DelayedEvent is appended to the log when its time comes: by a Batch that
@@ -304,6 +314,10 @@ type Store interface {
 	FindEvents(ctx context.Context, q EventQuery) ([]StoredEvent, error)
 	// Deferred returns every waiting delivery of a subscription, by due time.
 	Deferred(ctx context.Context, subscription string) ([]Deferred, error)
+	// ParkedGroups tells how many events of each group a subscription has set aside,
+	// and Parked returns those of one group with numbers above after, ascending.
+	ParkedGroups(ctx context.Context, subscription string) (map[string]int, error)
+	Parked(ctx context.Context, subscription, group string, after int64, limit int) ([]StoredEvent, error)
 	// ReleaseDelayed moves delayed events due by now into the log in one commit
 	// and returns them with their numbers, at most limit.
 	ReleaseDelayed(ctx context.Context, now time.Time, limit int) ([]StoredEvent, error)
@@ -331,12 +345,18 @@ type Store interface {
 	FindExecutions(ctx context.Context, q ExecutionQuery) ([]Execution, error)
 	GetExecution(ctx context.Context, id string) (*Execution, error)
 
-	// Meta returns the text kept under key, or "".
+	// Meta returns the text kept under key, or "". Metas lists those whose keys
+	// begin with prefix, by key.
 	Meta(ctx context.Context, key string) (string, error)
+	Metas(ctx context.Context, prefix string) ([]Meta, error)
 
 	// Trim removes what retention no longer keeps, in small steps that never
 	// hold up the writer for long; it returns how many rows went.
 	Trim(ctx context.Context, now time.Time) (int64, error)
+
+	// Health is nil while commits work. After one failed it says why, in words for a
+	// person, until one works again, which the store tries by itself.
+	Health() error
 
 	// Close commits what was submitted and closes. It may be called twice.
 	Close() error

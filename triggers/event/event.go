@@ -48,6 +48,7 @@ type params struct {
 	WhileWaiting string               `yaml:"while_waiting" enum:"block,skip" default:"block" doc:"What happens to later events of the same order_by value while one waits for its next try."`
 	FairBy       expression.Bare      `yaml:"fair_by" doc:"Values of this take turns, so that none has to wait for all events of another."`
 	Retry        *retry               `yaml:"retry" doc:"Deliver the event again after a retriable failure; without it the first failure is the last."`
+	MaxBacklog   int64                `yaml:"max_backlog" min:"1" doc:"While so many events wait for the pipeline, publishing one of its types fails with a retriable 503: publish/backlog."`
 	MaxAge       time.Duration        `yaml:"max_age" doc:"Drops events that are older than this when their turn comes."`
 	SkipStale    bool                 `yaml:"skip_stale" doc:"Drops an event older than the last one processed for the same key."`
 	From         string               `yaml:"from" enum:"new,beginning" default:"new" doc:"Where a new subscription begins: with the next event, or with the oldest one kept."`
@@ -81,7 +82,7 @@ func (p *params) subscription() *triggers.Subscription {
 	s := &triggers.Subscription{
 		Types: p.Types, Where: p.Where.Program, Concurrency: p.Concurrency,
 		OrderBy: p.OrderBy.Program, WhileWaiting: p.WhileWaiting, FairBy: p.FairBy.Program,
-		MaxAge: p.MaxAge, SkipStale: p.SkipStale, From: p.From,
+		MaxAge: p.MaxAge, MaxBacklog: p.MaxBacklog, SkipStale: p.SkipStale, From: p.From,
 	}
 	if r := p.Retry; r != nil {
 		s.Retry = triggers.Retry{

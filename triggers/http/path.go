@@ -27,12 +27,7 @@ type piece struct {
 	rest    bool   // the last *
 }
 
-// checkPath finds everything the router would panic on, overwrite or never match.
-func checkPath(path string) *pathError {
-	_, err := parsePath(path)
-	return err
-}
-
+// parsePath finds everything the router would panic on, overwrite or never match.
 func parsePath(path string) ([]piece, *pathError) {
 	if err := checkWhole(path); err != nil {
 		return nil, err

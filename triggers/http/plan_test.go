@@ -19,7 +19,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"the least", params{Method: "GET", Path: "/a", Respond: "wait"}, triggers.Route{Method: "GET", Path: "/a"}},
 		{"all of it", params{Method: "POST", Path: "/a/{id}", Respond: "wait", Timeout: time.Second, Body: &body{Schema: "schemas/a.json", MaxSize: 5}},
-			triggers.Route{Method: "POST", Path: "/a/{id}", Timeout: time.Second, Schema: "schemas/a.json", MaxSize: 5, Required: true}},
+			triggers.Route{Method: "POST", Path: "/a/{id}", Params: []string{"id"}, Timeout: time.Second, Schema: "schemas/a.json", MaxSize: 5, Required: true}},
 		{"a body without a schema need not be there", params{Method: "POST", Path: "/a", Respond: "accepted", Body: &body{MaxSize: 5}},
 			triggers.Route{Method: "POST", Path: "/a", MaxSize: 5, Accepted: true}},
 	}

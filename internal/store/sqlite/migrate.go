@@ -54,6 +54,9 @@ create index document_versions_id on document_versions (collection, id, n);
 create index document_versions_replaced on document_versions (collection, replaced);
 drop index documents_expires;
 create index documents_expires on documents (expires, collection) where expires > 0;
+`, `
+create table parked (subscription text not null, grp text not null, seq integer not null, primary key (subscription, grp, seq)) without rowid;
+create index parked_seq on parked (seq);
 `}
 
 // migrate brings the file to the newest version, each step in a transaction of
@@ -87,6 +90,13 @@ func migrate(ctx context.Context, c *sql.Conn, path string) error {
 // SQLite's primary result codes.
 const (
 	codeError      = 1
+	codePerm       = 3
+	codeBusy       = 5
+	codeLocked     = 6
+	codeReadOnly   = 8
+	codeIOErr      = 10
+	codeFull       = 13
+	codeCantOpen   = 14
 	codeCorrupt    = 11
 	codeTooBig     = 18
 	codeConstraint = 19

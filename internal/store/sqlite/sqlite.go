@@ -49,6 +49,7 @@ type Store struct {
 	writer *writer
 
 	lookups lookups
+	health  health
 
 	mu          sync.RWMutex
 	collections map[string]store.Collection
@@ -61,7 +62,7 @@ var _ store.Store = (*Store)(nil)
 // Open opens or creates the store in a file; an empty path is a private one that
 // is gone after Close.
 func Open(path string, cfg Config) (*Store, error) {
-	s := &Store{path: path, cfg: cfg.withDefaults(), collections: map[string]store.Collection{}, types: map[string]store.EventType{}}
+	s := &Store{path: path, cfg: cfg.withDefaults(), collections: map[string]store.Collection{}, types: map[string]store.EventType{}, health: health{closed: make(chan struct{})}}
 	if path == "" {
 		dir, err := os.MkdirTemp("", "pipelined-store")
 		if err != nil {
@@ -107,12 +108,12 @@ func (s *Store) open() error {
 	if err := s.takeLock(); err != nil {
 		return err
 	}
-	unclean, err := s.prepareFile()
+	check, err := s.prepareFile()
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
-	if err := s.openWriting(ctx, unclean); err != nil {
+	if err := s.openWriting(ctx, check); err != nil {
 		return s.damaged(err)
 	}
 	if err := s.openReading(ctx); err != nil {
@@ -125,16 +126,16 @@ func (s *Store) open() error {
 	return nil
 }
 
-func (s *Store) openWriting(ctx context.Context, unclean bool) (err error) {
+func (s *Store) openWriting(ctx context.Context, check bool) (err error) {
 	if s.write, err = sql.Open("sqlite", source(s.path, "rw", "journal_mode(wal)", "synchronous(full)",
-		"busy_timeout(10000)", "cache_size(-65536)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
+		"busy_timeout(10000)", "cache_size(-32768)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
 	if s.conn, err = s.write.Conn(ctx); err != nil {
 		return err
 	}
-	if unclean {
+	if check {
 		if err := quickCheck(ctx, s.conn); err != nil {
 			return err
 		}
@@ -147,12 +148,12 @@ func (s *Store) openWriting(ctx context.Context, unclean bool) (err error) {
 // for a connection that another walker holds.
 func (s *Store) openReading(ctx context.Context) (err error) {
 	const readers = 8
-	if s.read, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-16384)")); err != nil {
+	if s.read, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-4096)")); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	if s.search, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-8192)")); err != nil {
+	if s.search, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-4096)")); err != nil {
 		return err
 	}
 	s.search.SetMaxIdleConns(readers)
@@ -194,13 +195,13 @@ func (s *Store) takeLock() error {
 	return nil
 }
 
-// checkLimit is up to which size a store is checked after it was not closed. Larger
-// ones would make everyone wait at a start after every kill.
+// checkLimit is up to which size a store is checked at every start. Larger ones would
+// make everyone wait; their damage is found when it is met.
 const checkLimit = 16 << 20
 
 // prepareFile creates the file where there is none, readable by its owner only
-// since payloads are in it, and reports whether one that is there should be
-// checked: it is small, and a log beside it says that it was not closed.
+// since payloads are in it, and reports whether one that is there is small enough
+// to be checked.
 func (s *Store) prepareFile() (check bool, err error) {
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -211,8 +212,7 @@ func (s *Store) prepareFile() (check bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("open the store: %w", err)
 	}
-	log, err := os.Stat(s.path + "-wal")
-	return err == nil && log.Size() > 0 && info.Size() <= checkLimit, nil
+	return info.Size() > 0 && info.Size() <= checkLimit, nil
 }
 
 // quickCheck reads the whole file and tells what is wrong with it.
@@ -249,6 +249,9 @@ func (s *Store) release() error {
 		}
 	}
 	if s.conn != nil {
+		// The log goes into the file, so that one file is all there is of a stopped
+		// store. Where that fails, what is in the log is read at the next start.
+		_, _ = s.conn.ExecContext(context.Background(), "pragma wal_checkpoint(truncate)")
 		errs = append(errs, s.conn.Close())
 	}
 	if s.write != nil {
@@ -272,6 +275,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.health.closed)
 	s.writer.stop()
 	return s.release()
 }
@@ -280,8 +284,11 @@ func (s *Store) Close() error {
 func (s *Store) failed(err error, format string, args ...any) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		err = store.ErrClosed
+	case isCorrupt(err):
+		s.sick(err)
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }

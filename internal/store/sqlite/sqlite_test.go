@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"pipelined"
+	"pipelined/internal/clock"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/store/storetest"
@@ -265,6 +267,54 @@ func BenchmarkCommit(b *testing.B) {
 				places <- struct{}{}
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+// BenchmarkCommitBesideTrim is a lone commit while retention removes events, and the
+// slowest hundredth of them, beside the same with nothing to remove.
+func BenchmarkCommitBesideTrim(b *testing.B) {
+	for _, old := range []int{0, 200_000} {
+		b.Run(fmt.Sprintf("old=%d", old), func(b *testing.B) {
+			c := clock.NewFake(time.Now())
+			s, err := sqlite.Open(filepath.Join(b.TempDir(), "data.db"), sqlite.Config{Clock: c, Retain: time.Hour})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			event := func(id string) *pipelined.Event {
+				return &pipelined.Event{ID: id, Type: "t", Time: c.Now(), Data: `{"x":"` + strings.Repeat("y", 490) + `"}`}
+			}
+			for i := 0; i < old; i += 1000 {
+				batch := &store.Batch{}
+				for k := range 1000 {
+					batch.Events = append(batch.Events, event(fmt.Sprint("old", i+k)))
+				}
+				if _, err := s.Commit(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			c.Advance(2 * time.Hour)
+			trimmed := make(chan struct{})
+			took := make([]time.Duration, 0, b.N)
+			b.ResetTimer()
+			go func() {
+				defer close(trimmed)
+				if _, err := s.Trim(b.Context(), c.Now()); err != nil {
+					b.Error(err)
+				}
+			}()
+			for n := range b.N {
+				begun := time.Now()
+				if _, err := s.Commit(b.Context(), &store.Batch{Events: []*pipelined.Event{event(fmt.Sprint("new", n))}}); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(begun))
+			}
+			b.StopTimer()
+			<-trimmed
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 		})
 	}
 }

@@ -15,6 +15,7 @@ type statements struct {
 	begin, commit, savepoint, rollbackTo, release           *sql.Stmt
 	event, events, dedupe, delay, deferral, releaseDeferred *sql.Stmt
 	tick, execution, saveSub, metaSet, metaDrop             *sql.Stmt
+	park, unpark                                            *sql.Stmt
 	docGet, docInsert, docUpdate, docDelete, docVersion     *sql.Stmt
 }
 
@@ -40,6 +41,8 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.delay = p("insert into delayed (due, dedupe, id, type, source, key, attempt, headers, data) values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.deferral = p("insert into deferred " + deferredInput + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.releaseDeferred = p("delete from deferred where id = ?")
+	s.park = p("insert into parked (subscription, grp, seq) values (?, ?, ?)")
+	s.unpark = p("delete from parked where subscription = ? and grp = ? and seq = ?")
 	s.tick = p("insert into ticks (pipeline, scheduled) values (?, ?)")
 	s.execution = p("insert into executions (id, pipeline, status, started, record) values (?, ?, ?, ?, ?) on conflict (id) do update set status = excluded.status, record = excluded.record")
 	s.saveSub = p("insert into subscriptions (name, floor, done) values (?, ?, ?) on conflict (name) do update set floor = excluded.floor, done = excluded.done")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"pipelined/internal/store"
 )
@@ -177,7 +178,7 @@ func (s *Store) Unsubscribe(_ context.Context, name string) error {
 		}
 		w.touch(name)
 		delete(w.subs, name)
-		for _, text := range []string{"delete from subscriptions where name = ?", "delete from deferred where subscription = ?"} {
+		for _, text := range []string{"delete from subscriptions where name = ?", "delete from deferred where subscription = ?", "delete from parked where subscription = ?"} {
 			if _, err := w.conn.ExecContext(ctx, text, name); err != nil {
 				return err
 			}
@@ -197,4 +198,24 @@ func (s *Store) Meta(ctx context.Context, key string) (string, error) {
 		return "", s.failed(err, "read %s", key)
 	}
 	return v, nil
+}
+
+// Metas lists the texts whose keys begin with prefix, by key.
+func (s *Store) Metas(ctx context.Context, prefix string) (out []store.Meta, err error) {
+	rows, err := s.read.QueryContext(ctx, "select key, value from meta where key >= ? and key < ? order by key", prefix, prefix+string(utf8.MaxRune))
+	if err != nil {
+		return nil, s.failed(err, "read %s", prefix)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m store.Meta
+		if err := rows.Scan(&m.Key, &m.Value); err != nil {
+			return nil, s.failed(err, "read %s", prefix)
+		}
+		out = append(out, m)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(err, "read %s", prefix)
+	}
+	return out, nil
 }

@@ -5,13 +5,17 @@ import (
 	"strconv"
 	"time"
 
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 )
 
 const (
-	// trimStep is how many rows one step of Trim removes. Other commits take place
-	// between two steps.
-	trimStep = 1000
+	// trimStep is how many rows one step of Trim removes, in some milliseconds. Other
+	// commits take place between two steps.
+	trimStep = 200
+	// trimPause is between two steps, so that trimming takes half of the writer's
+	// time at most.
+	trimPause = 2 * time.Millisecond
 	// tickRetain is how long claimed ticks are kept; the newest of each pipeline for
 	// ever.
 	tickRetain = 30 * 24 * time.Hour
@@ -74,9 +78,11 @@ func (s *Store) remove(text string, args []any) (total int64, err error) {
 		if err != nil {
 			return total, err
 		}
+		fault.Point(fault.Trimmed)
 		if total += n; n < trimStep {
 			return total, nil
 		}
+		time.Sleep(trimPause)
 	}
 }
 
@@ -102,6 +108,9 @@ func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err
 		if total += n; err != nil {
 			return total, err
 		}
+		if n > 0 {
+			time.Sleep(trimPause)
+		}
 		after = last
 	}
 }
@@ -116,7 +125,7 @@ func (w *writer) floor() int64 {
 }
 
 func (s *Store) waitingSeqs(ctx context.Context, floor int64) (map[int64]bool, error) {
-	rows, err := s.search.QueryContext(ctx, "select seq from deferred where seq <= ?", floor)
+	rows, err := s.search.QueryContext(ctx, "select seq from deferred where seq <= ?1 union select seq from parked where seq <= ?1", floor)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 
+	"pipelined/internal/fault"
 	"pipelined/internal/store"
 )
 
@@ -163,8 +164,15 @@ func (w *writer) commit(group []*request) {
 	ctx := context.Background()
 	w.firstSeq, w.firstDef, w.rows = w.nextSeq, w.nextDefer, w.rows[:0]
 	clear(w.before)
+	if err := w.s.lost(); err != nil {
+		for _, r := range group {
+			r.result, r.err = store.Result{}, err
+		}
+		return
+	}
 	err := w.transaction(ctx, group)
 	if err == nil {
+		w.s.well()
 		return
 	}
 	w.restore()
@@ -179,14 +187,15 @@ func (w *writer) commit(group []*request) {
 		w.s.cfg.Logger.Error("a batch cannot be applied", "path", w.s.path, "err", err)
 		group[0].result, group[0].err = store.Result{}, fmt.Errorf("apply a batch: %w", err)
 	default:
-		w.s.cfg.Logger.Error("the store cannot commit", "path", w.s.path, "batches", len(group), "err", err)
+		w.s.sick(err)
 		for _, r := range group {
-			r.result, r.err = store.Result{}, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+			r.result, r.err = store.Result{}, fmt.Errorf("%w: %s: %w", store.ErrUnavailable, reason(err, w.s.path), err)
 		}
 	}
 }
 
 func (w *writer) transaction(ctx context.Context, group []*request) error {
+	fault.Point(fault.CommitBegin)
 	if _, err := w.st.begin.ExecContext(ctx); err != nil {
 		return err
 	}
@@ -201,7 +210,9 @@ func (w *writer) transaction(ctx context.Context, group []*request) error {
 	if err := w.saveSubscriptions(ctx); err != nil {
 		return err
 	}
+	fault.Point(fault.CommitApplied)
 	_, err := w.st.commit.ExecContext(ctx)
+	fault.Point(fault.CommitDurable)
 	return err
 }
 
@@ -227,7 +238,7 @@ func (r refused) Error() string { return r.err.Error() }
 // savepoint; the error it returns is the whole group's.
 func (w *writer) request(ctx context.Context, r *request) error {
 	b := r.batch
-	if r.apply == nil && len(b.Documents) == 0 && len(b.Ticks) == 0 && len(b.Release) == 0 {
+	if r.apply == nil && len(b.Documents) == 0 && len(b.Ticks) == 0 && len(b.Release) == 0 && len(b.Unpark) == 0 {
 		return w.effects(ctx, r)
 	}
 	if r.apply != nil { // it may read what the group did so far
@@ -278,6 +289,15 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 			return refused{fmt.Errorf("deferred delivery %d is gone: %w", id, store.ErrConflict)}
 		}
 	}
+	for _, p := range r.batch.Unpark {
+		res, err := w.st.unpark.ExecContext(ctx, p.Subscription, p.Group, p.Seq)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return refused{fmt.Errorf("event %d is not set aside any more: %w", p.Seq, store.ErrConflict)}
+		}
+	}
 	for i := range r.batch.Documents {
 		version, err := w.document(ctx, &r.batch.Documents[i])
 		if err != nil {
@@ -306,6 +326,11 @@ func (w *writer) effects(ctx context.Context, r *request) error {
 			return err
 		}
 		r.result.DeferredIDs = append(r.result.DeferredIDs, id)
+	}
+	for _, p := range b.Park {
+		if _, err := w.st.park.ExecContext(ctx, p.Subscription, p.Group, p.Seq); err != nil {
+			return err
+		}
 	}
 	for i := range b.Executions {
 		if err := w.execution(ctx, &b.Executions[i]); err != nil {

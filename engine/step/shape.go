@@ -1,0 +1,177 @@
+package step
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+	"pipelined/internal/field"
+)
+
+// shapes holds what a step writes to what a schema asks for, as far as both are
+// known at load: a value of another kind, a field the schema does not know, a
+// required one that is missing.
+type shapes struct {
+	c     *field.Context
+	event string
+}
+
+// at is what a path below the data is called.
+func (s shapes) at(path string) string { return "data" + path + " of " + s.event }
+
+// written checks a value as it stands in the file.
+func (s shapes) written(n *yaml.Node, path string, want *expression.Type) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if want == nil || want.Kind == expression.Any {
+		return
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		s.object(n, path, want)
+	case yaml.SequenceNode:
+		if s.kind(n, path, expression.Array, want) {
+			for i, e := range n.Content {
+				s.written(e, fmt.Sprintf("%s[%d]", path, i), want.Elem)
+			}
+		}
+	default:
+		s.scalar(n, path, want)
+	}
+}
+
+func (s shapes) object(n *yaml.Node, path string, want *expression.Type) {
+	if !s.kind(n, path, expression.Object, want) {
+		return
+	}
+	have := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		have[key.Value] = true
+		typ, known := want.Fields[key.Value]
+		if !known && !want.Open {
+			s.unknown(key, path, key.Value, want, diag.Error)
+		}
+		s.written(n.Content[i+1], path+"."+key.Value, typ)
+	}
+	s.missing(n, path, want, diag.Error, func(name string) bool { return have[name] })
+}
+
+func (s shapes) scalar(n *yaml.Node, path string, want *expression.Type) {
+	if !expression.HasTemplate(n.Value) {
+		s.kind(n, path, literalKind(n), want)
+		return
+	}
+	t, err := expression.CompileTemplate(n.Value, s.c.Symbols)
+	if err != nil {
+		return // reported where the value was compiled
+	}
+	if t.Exact() == nil {
+		s.kind(n, path, expression.String, want)
+		return
+	}
+	s.given(n, path, t.Exact().Type(), want, diag.Error)
+}
+
+func literalKind(n *yaml.Node) expression.Kind {
+	switch n.ShortTag() {
+	case "!!null":
+		return expression.Null
+	case "!!bool":
+		return expression.Bool
+	case "!!int":
+		return expression.Integer
+	case "!!float":
+		return expression.Number
+	}
+	return expression.String
+}
+
+// given checks a value of which the type is known. What is below a field that may
+// be missing is only a warning.
+func (s shapes) given(n *yaml.Node, path string, have, want *expression.Type, severity diag.Severity) {
+	if have == nil || want == nil || have.Kind == expression.Any || want.Kind == expression.Any {
+		return
+	}
+	if !fits(have.Kind, want.Kind) {
+		s.wrong(n, path, have.Kind, want.Kind, severity)
+		return
+	}
+	switch want.Kind {
+	case expression.Array:
+		s.given(n, path+"[0]", have.Elem, want.Elem, diag.Warning)
+	case expression.Object:
+		for _, name := range slices.Sorted(maps.Keys(have.Fields)) {
+			sure := severity
+			if !slices.Contains(have.Required, name) {
+				sure = diag.Warning
+			}
+			typ, known := want.Fields[name]
+			if !known && !want.Open {
+				s.unknown(n, path, name, want, sure)
+			}
+			s.given(n, path+"."+name, have.Fields[name], typ, sure)
+		}
+		if !have.Open {
+			s.missing(n, path, want, severity, func(name string) bool { _, ok := have.Fields[name]; return ok })
+		}
+	}
+}
+
+func fits(have, want expression.Kind) bool {
+	number := func(k expression.Kind) bool { return k == expression.Integer || k == expression.Number }
+	return have == want || number(have) && number(want)
+}
+
+func (s shapes) kind(n *yaml.Node, path string, have expression.Kind, want *expression.Type) bool {
+	if fits(have, want.Kind) {
+		return true
+	}
+	s.wrong(n, path, have, want.Kind, diag.Error)
+	return false
+}
+
+func (s shapes) wrong(n *yaml.Node, path string, have, want expression.Kind, severity diag.Severity) {
+	s.c.Report(CodeShape, severity, n, fmt.Sprintf("%s must be %s, this is %s", s.at(path), want, have), "Publishing it would fail.", remedy(have, want))
+}
+
+func remedy(have, want expression.Kind) string {
+	switch {
+	case want == expression.String && have != expression.Array && have != expression.Object:
+		return "make it a text: quote it, or ${{ string(…) }}"
+	case (want == expression.Integer || want == expression.Number) && have == expression.String:
+		return "make it a number: take the quotes away, or ${{ float(…) }}"
+	}
+	return "write " + want.String() + ", or change the schema"
+}
+
+func (s shapes) unknown(n *yaml.Node, path, name string, want *expression.Type, severity diag.Severity) {
+	known := slices.Sorted(maps.Keys(want.Fields))
+	fix := "its fields are: " + strings.Join(known, ", ")
+	if near := diag.Suggest(name, known); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	s.c.Report(CodeShape, severity, n, fmt.Sprintf("%s has no field %s%s", s.at(path), name, origin(want)), "Publishing it would fail.", fix)
+}
+
+func (s shapes) missing(n *yaml.Node, path string, want *expression.Type, severity diag.Severity, have func(string) bool) {
+	for _, name := range want.Required {
+		if !have(name) {
+			s.c.Report(CodeShape, severity, n, fmt.Sprintf("%s needs the field %s%s", s.at(path), name, origin(want)),
+				"Publishing it would fail.", "add "+name)
+		}
+	}
+}
+
+func origin(t *expression.Type) string {
+	if t.Origin == "" {
+		return ""
+	}
+	return " (" + t.Origin + ")"
+}

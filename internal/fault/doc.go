@@ -1,0 +1,26 @@
+// Package fault marks the places where a crash would hurt most, so that the crash
+// harness can kill the process exactly there.
+//
+// A normal build has nothing of it: Point is empty and inlined away. Built with
+// the tag `faults`, the process kills itself (SIGKILL, as from outside) at the nth
+// pass of the point that PIPELINED_FAULT names: "commit.durable:17".
+package fault
+
+// The points, in the order a message passes them.
+const (
+	BeforeCommit  = "execute.done"    // an execution has ended, nothing of it is submitted
+	CommitBegin   = "commit.begin"    // a group is gathered, its transaction not begun
+	CommitApplied = "commit.applied"  // everything of a group is written, not committed
+	CommitDurable = "commit.durable"  // COMMIT has returned, nobody knows
+	Answer        = "http.answer"     // the caller's effects are durable, the answer is not sent
+	PartCommitted = "part.committed"  // a part of a commit_every loop is durable
+	Released      = "delayed.release" // delayed events entered the log, nobody knows
+	Trimmed       = "trim.step"       // one step of retention is done
+	Recovered     = "recover.counted" // those in flight at the last crash are counted, none has run
+	Swapped       = "swap"            // a new revision is in use, the old one not closed
+)
+
+// Points lists all points.
+func Points() []string {
+	return []string{BeforeCommit, CommitBegin, CommitApplied, CommitDurable, Answer, PartCommitted, Released, Trimmed, Recovered, Swapped}
+}

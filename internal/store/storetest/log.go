@@ -1,0 +1,313 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"pipelined"
+	"pipelined/internal/store"
+)
+
+func events(s *suite) {
+	var batch []*pipelined.Event
+	for i := range 100 {
+		batch = append(batch, event("order.received", i))
+	}
+	for i, n := range s.commit(&store.Batch{Events: batch}).Seqs {
+		if n != int64(i+1) {
+			s.Fatalf("event %d has number %d", i, n)
+		}
+	}
+	s.reopen()
+	list, err := s.s.Read(s.Context(), 10, 5)
+	if err != nil || len(list) != 5 || list[0].Seq != 11 {
+		s.Fatalf("%v %v", list, err)
+	}
+	got, want := list[0].Event, *event("order.received", 10)
+	if got.Data != want.Data || got.ID != want.ID || got.Headers["n"] != "10" || !got.Time.Equal(want.Time) || got.Key != want.Key || got.Source != want.Source {
+		s.Errorf("got %+v, want %+v", got, want)
+	}
+	queries := []struct {
+		q    store.EventQuery
+		want string
+	}{
+		{store.EventQuery{Types: []string{"order.*"}, Key: "1", Desc: true, Limit: 2}, "[98 95]"},
+		{store.EventQuery{ID: "order.received-0042"}, "[43]"},
+		{store.EventQuery{After: 98}, "[99 100]"},
+		{store.EventQuery{Types: []string{"other"}}, "[]"},
+		{store.EventQuery{Since: epoch.Add(time.Hour)}, "[]"},
+	}
+	for _, tt := range queries {
+		found, err := s.s.FindEvents(s.Context(), tt.q)
+		s.must(err)
+		seqs := []int64{}
+		for _, e := range found {
+			seqs = append(seqs, e.Seq)
+		}
+		if fmt.Sprint(seqs) != tt.want {
+			s.Errorf("%+v: %v, want %s", tt.q, seqs, tt.want)
+		}
+	}
+}
+
+func dedupe(s *suite) {
+	configure := func() {
+		s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "short", Dedupe: time.Minute}}))
+	}
+	configure()
+	once := func(typ string) int64 {
+		ev := event(typ, 1)
+		ev.DedupeID = "same"
+		return s.commit(&store.Batch{Events: []*pipelined.Event{ev}}).Seqs[0]
+	}
+	if once("short") != 1 || once("short") != 0 || once("long") != 2 || once("long") != 0 {
+		s.Error("a duplicate entered the log, or a first did not")
+	}
+	s.reopen()
+	configure()
+	s.clock.Advance(2 * time.Minute)
+	if once("short") == 0 || once("long") != 0 {
+		s.Error("the window of a type is not kept")
+	}
+}
+
+func ranges(s *suite) {
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	for _, r := range [][2]int64{{5, 6}, {9, 9}, {1, 2}, {7, 8}, {20, 30}, {10, 12}} {
+		s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: r[0], To: r[1]}}})
+	}
+	s.reopen()
+	list := s.subscriptions()
+	want := []store.Ack{{Subscription: "sub", From: 5, To: 12}, {Subscription: "sub", From: 20, To: 30}}
+	if len(list) != 1 || list[0].Floor != 2 || !slices.Equal(list[0].Done, want) {
+		s.Fatalf("%+v", list)
+	}
+	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 3, To: 19}}})
+	if list = s.subscriptions(); list[0].Floor != 30 || len(list[0].Done) != 0 {
+		s.Errorf("%+v", list)
+	}
+}
+
+func subscribe(s *suite) {
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2)}})
+	begin, err1 := s.s.Subscribe(s.Context(), "old", 0)
+	now, err2 := s.s.Subscribe(s.Context(), "new", -1)
+	again, err3 := s.s.Subscribe(s.Context(), "old", -1)
+	s.must(errors.Join(err1, err2, err3))
+	if begin.Floor != 0 || now.Floor != 2 || again.Floor != 0 {
+		s.Errorf("%v %v %v", begin, now, again)
+	}
+	s.must(s.s.Unsubscribe(s.Context(), "old"))
+	s.reopen()
+	if list := s.subscriptions(); len(list) != 1 || list[0].Name != "new" {
+		s.Errorf("%v", list)
+	}
+}
+
+func deferred(s *suite) {
+	ev := store.StoredEvent{Seq: 7, Event: *event("x", 7)}
+	r := s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 7}}, Defer: []store.Deferred{
+		{Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
+		{Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
+	s.reopen()
+	list, err := s.s.Deferred(s.Context(), "sub")
+	if err != nil || len(list) != 2 || list[0].Attempt != 3 || list[1].OrderKey != "k" || list[1].Event.Data != ev.Data ||
+		list[1].ID != r.DeferredIDs[0] || !list[1].Due.Equal(epoch.Add(time.Hour)) || list[1].Event.Seq != 7 {
+		s.Fatalf("%+v %v", list, err)
+	}
+	s.commit(&store.Batch{Release: []int64{r.DeferredIDs[0]}})
+	s.refused(&store.Batch{Release: []int64{r.DeferredIDs[0]}}, store.ErrConflict)
+	if list, err = s.s.Deferred(s.Context(), "sub"); err != nil || len(list) != 1 {
+		s.Errorf("%d wait, %v", len(list), err)
+	}
+}
+
+func delayed(s *suite) {
+	s.commit(&store.Batch{Delayed: []store.DelayedEvent{{Event: event("b", 2), Due: epoch.Add(2 * time.Hour)}, {Event: event("a", 1), Due: epoch.Add(time.Hour)}}})
+	s.reopen()
+	next, err := s.s.NextDelayed(s.Context())
+	if err != nil || !next.Equal(epoch.Add(time.Hour)) {
+		s.Fatalf("%v %v", next, err)
+	}
+	early, err := s.s.ReleaseDelayed(s.Context(), epoch, 10)
+	if err != nil || len(early) != 0 {
+		s.Fatalf("%v %v", early, err)
+	}
+	list, err := s.s.ReleaseDelayed(s.Context(), epoch.Add(3*time.Hour), 10)
+	if err != nil || len(list) != 2 || list[0].Type != "a" || list[0].Seq != 1 || list[1].Headers["n"] != "2" {
+		s.Fatalf("%v %v", list, err)
+	}
+	if next, err = s.s.NextDelayed(s.Context()); err != nil || !next.IsZero() {
+		s.Errorf("%v %v", next, err)
+	}
+}
+
+func ticks(s *suite) {
+	for i := range 3 {
+		s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch.Add(time.Duration(i) * time.Hour)}}})
+	}
+	s.reopen()
+	s.refused(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch}}}, store.ErrClaimed)
+	s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "q", Scheduled: epoch}}})
+	if last, err := s.s.LastTick(s.Context(), "p"); err != nil || !last.Equal(epoch.Add(2*time.Hour)) {
+		s.Errorf("%v %v", last, err)
+	}
+}
+
+func retention(s *suite) {
+	s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "long", Retain: 365 * 24 * time.Hour}}))
+	_, err := s.s.Subscribe(s.Context(), "slow", 0)
+	s.must(err)
+	for i := range 10 {
+		s.commit(&store.Batch{Events: []*pipelined.Event{event(map[bool]string{true: "long", false: "short"}[i == 2], i)}})
+	}
+	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "slow", From: 1, To: 5}}})
+	s.clock.Advance(30 * 24 * time.Hour)
+	removed, err := s.s.Trim(s.Context(), s.clock.Now())
+	s.must(err)
+	list, err := s.s.Read(s.Context(), 0, 100)
+	if err != nil || removed != 4 || len(list) != 6 || list[0].Type != "long" || list[1].Seq != 6 {
+		s.Errorf("%d went, %d stay, %v", removed, len(list), err)
+	}
+}
+
+func numbers(s *suite) {
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2)}})
+	s.clock.Advance(365 * 24 * time.Hour)
+	if n, err := s.s.Trim(s.Context(), s.clock.Now()); err != nil || n != 2 {
+		s.Fatalf("%d %v", n, err)
+	}
+	s.reopen()
+	if r := s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 3)}}); r.Seqs[0] != 3 {
+		s.Errorf("the next event has number %d", r.Seqs[0])
+	}
+}
+
+func patterns(s *suite) {
+	for i, typ := range []string{"order", "order.created", "order.line.created", "customer.created", "order[x]"} {
+		s.commit(&store.Batch{Events: []*pipelined.Event{event(typ, i)}})
+	}
+	tests := []struct {
+		types []string
+		want  string
+	}{
+		{nil, "[1 2 3 4 5]"}, {[]string{"*"}, "[1 2 3 4 5]"}, {[]string{"order.*"}, "[2 3]"}, {[]string{"*.created"}, "[2 4]"},
+		{[]string{"order.*.created"}, "[3]"}, {[]string{"*.line.*"}, "[3]"}, {[]string{"*.created.*"}, "[]"}, {[]string{"order", "customer.created"}, "[1 4]"},
+		{[]string{"order[x]"}, "[]"}, {[]string{"ord?r"}, "[]"}, {[]string{"ord*"}, "[]"},
+	}
+	for _, tt := range tests {
+		if got := s.found(store.EventQuery{Types: tt.types}); got != tt.want {
+			s.Errorf("%v: %s, want %s", tt.types, got, tt.want)
+		}
+	}
+	if got := s.found(store.EventQuery{Types: []string{"*.created"}, Limit: 1, Desc: true}); got != "[4]" {
+		s.Errorf("the newest that matches: %s", got)
+	}
+}
+
+func (s *suite) found(q store.EventQuery) string {
+	s.Helper()
+	list, err := s.s.FindEvents(s.Context(), q)
+	s.must(err)
+	seqs := []int64{}
+	for _, e := range list {
+		seqs = append(seqs, e.Seq)
+	}
+	return fmt.Sprint(seqs)
+}
+
+func forgotten(s *suite) {
+	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "never", From: 1, To: 2}}})
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1)}, Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
+	s.must(s.s.Unsubscribe(s.Context(), "sub"))
+	s.must(s.s.Unsubscribe(s.Context(), "sub")) // twice is harmless
+	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 1}}})
+	s.reopen()
+	waiting, err := s.s.Deferred(s.Context(), "sub")
+	if err != nil || len(waiting) != 0 || len(s.subscriptions()) != 0 {
+		s.Errorf("%v wait, subscriptions %v, %v", waiting, s.subscriptions(), err)
+	}
+}
+
+func retentionOfWaiting(s *suite) {
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2), event("x", 3)}})
+	r := s.commit(&store.Batch{Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Seq: 2, Event: *event("x", 2)}, Due: epoch.Add(time.Hour)}}})
+	s.clock.Advance(30 * 24 * time.Hour)
+	trim := func(want string) {
+		s.Helper()
+		if _, err := s.s.Trim(s.Context(), s.clock.Now()); err != nil {
+			s.Fatal(err)
+		}
+		if got := s.found(store.EventQuery{}); got != want {
+			s.Errorf("the log holds %s, want %s", got, want)
+		}
+	}
+	trim("[2]")
+	s.commit(&store.Batch{Release: r.DeferredIDs})
+	trim("[]")
+}
+
+func retentionOfTicks(s *suite) {
+	for i := range 3 {
+		s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch.Add(time.Duration(i) * time.Hour)}}})
+	}
+	s.clock.Advance(365 * 24 * time.Hour)
+	n, err := s.s.Trim(s.Context(), s.clock.Now())
+	s.must(err)
+	last, err := s.s.LastTick(s.Context(), "p")
+	if err != nil || n != 2 || !last.Equal(epoch.Add(2*time.Hour)) {
+		s.Errorf("%d went, the last is %v, %v", n, last, err)
+	}
+}
+
+func parked(s *suite) {
+	for n := range 6 {
+		s.commit(&store.Batch{Events: []*pipelined.Event{event("t", n)}})
+	}
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	row := func(group string, seq int64) store.Parked {
+		return store.Parked{Subscription: "sub", Group: group, Seq: seq}
+	}
+	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 6}}, Park: []store.Parked{row("a", 1), row("b", 2), row("a", 4), row("a", 6)}})
+	s.clock.Advance(365 * 24 * time.Hour)
+	_, err = s.s.Trim(s.Context(), s.clock.Now())
+	s.must(err)
+	s.reopen()
+	groups, err := s.s.ParkedGroups(s.Context(), "sub")
+	if err != nil || len(groups) != 2 || groups["a"] != 3 || groups["b"] != 1 {
+		s.Errorf("%v, %v", groups, err)
+	}
+	list := func(group string, after int64, limit int) (seqs []int64) {
+		s.Helper()
+		events, err := s.s.Parked(s.Context(), "sub", group, after, limit)
+		s.must(err)
+		for _, ev := range events {
+			if ev.ID != fmt.Sprintf("t-%04d", ev.Seq-1) || ev.Data == "" {
+				s.Errorf("%+v", ev)
+			}
+			seqs = append(seqs, ev.Seq)
+		}
+		return seqs
+	}
+	if got := list("a", 0, 2); !slices.Equal(got, []int64{1, 4}) {
+		s.Errorf("the first two are %v", got)
+	}
+	if got := list("a", 4, 2); !slices.Equal(got, []int64{6}) {
+		s.Errorf("the rest is %v", got)
+	}
+	s.commit(&store.Batch{Unpark: []store.Parked{row("a", 1)}})
+	s.refused(&store.Batch{Unpark: []store.Parked{row("a", 4), row("a", 1)}}, store.ErrConflict)
+	if got := list("a", 0, 9); !slices.Equal(got, []int64{4, 6}) {
+		s.Errorf("after one is done: %v", got)
+	}
+	s.must(s.s.Unsubscribe(s.Context(), "sub"))
+	if groups, err := s.s.ParkedGroups(s.Context(), "sub"); err != nil || len(groups) != 0 {
+		s.Errorf("of a subscription that is forgotten: %v, %v", groups, err)
+	}
+}
