@@ -87,7 +87,7 @@ func Restore(ctx context.Context, from, path string) (before string, err error) 
 	if err := s.takeLock(); err != nil {
 		return "", err
 	}
-	defer s.lock.Close()
+	defer release(s.lock)
 	part := path + ".part"
 	if err := copyFile(from, part); err != nil {
 		return "", fmt.Errorf("copy %s: %w", from, err)

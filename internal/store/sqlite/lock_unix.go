@@ -20,3 +20,9 @@ func exclusive(path string) (f *os.File, held bool, err error) {
 	}
 	return f, false, nil
 }
+
+// release ends the hold. Closing the file is not enough: a child process that is
+// just being started has a copy of it until it becomes the other program.
+func release(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

@@ -25,3 +25,8 @@ func exclusive(path string) (f *os.File, held bool, err error) {
 	}
 	return os.NewFile(uintptr(h), path), false, nil
 }
+
+// release ends the hold.
+func release(f *os.File) error {
+	return f.Close()
+}

@@ -258,7 +258,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.write.Close())
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		errs = append(errs, release(s.lock))
 	}
 	if s.temp != "" {
 		errs = append(errs, os.RemoveAll(s.temp))
