@@ -42,11 +42,16 @@ soak: ## full load with kills, reloads and stops; prints memory and file sizes
 
 .PHONY: bench
 bench: ## every scenario against its baseline, with a table in Markdown
-	go run ./bench
+	go run ./bench $(S)
 
 .PHONY: bench-quick
-bench-quick: ## the same in under three minutes
-	go run ./bench -seconds 3 -rounds 1
+bench-quick: ## the same in three minutes, smaller; S= for some scenarios: make bench-quick S="S1 S2"
+	go run ./bench -quick $(S)
+
+.PHONY: profile
+profile: ## profiles of the server under a scenario, in profile/: make profile S=S1
+	go run ./bench -rounds 1 -profile profile $(or $(S),S1)
+	go tool pprof -top -nodecount 40 profile/cpu.pprof
 
 .PHONY: build
 build: ## bin/pipelined

@@ -2,17 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // baseline runs one of the hand-written servers until it is told to stop.
@@ -21,6 +24,13 @@ func baseline(role string) error {
 	switch role {
 	case "s1":
 		mux.HandleFunc("POST /orders", handWritten)
+	case "s2":
+		mux.Handle("POST /orders", newMerging(os.Getenv("BENCH_CRM")))
+	case "crm":
+		mux.HandleFunc("GET /accounts/{id}", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"id":%q,"manager":"Ada","credit":25000}`, r.PathValue("id"))
+		})
 	case "s3":
 		j, err := newJournal(filepath.Join(os.Getenv("BENCH_DIR"), fmt.Sprintf("journal-%d", os.Getpid())))
 		if err != nil {
@@ -101,6 +111,64 @@ func handWritten(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(p) // the client checks what it gets
+}
+
+// merging is S2 as one would write it: the same, with a call to another service.
+type merging struct {
+	client *http.Client
+	crm    string
+}
+
+type account struct {
+	ID      string `json:"id"`
+	Manager string `json:"manager"`
+	Credit  int    `json:"credit"`
+}
+
+func newMerging(crm string) *merging {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64
+	return &merging{&http.Client{Transport: t, Timeout: 5 * time.Second}, crm}
+}
+
+func (m *merging) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var o orderDocument
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&o); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p, err := price(&o)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	a, err := m.account(r.Context(), o.Customer.ID)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(struct { // the client checks what it gets
+		pricedOrder
+		Account account `json:"account"`
+	}{p, a})
+}
+
+func (m *merging) account(ctx context.Context, id string) (account, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.crm+"/accounts/"+url.PathEscape(id), nil)
+	if err != nil {
+		return account{}, err
+	}
+	resp, err := m.client.Do(req)
+	if err != nil {
+		return account{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return account{}, errors.New(resp.Status)
+	}
+	var a account
+	return a, json.NewDecoder(io.LimitReader(resp.Body, 10<<20)).Decode(&a)
 }
 
 // journal is the bare log: everything waiting is appended and synced together.

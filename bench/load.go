@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,10 +28,27 @@ func (r result) cpuPerRequest() float64 { // µs
 	return float64(r.cpu.Microseconds()) / float64(max(r.requests, 1))
 }
 
-// load posts bodies over kept-alive connections for a while. body gives the n-th
-// request of a connection; check looks at every answer. The client is bare, so
-// that it leaves the processor to the server.
-func load(s *server, conns int, d time.Duration, path string, body func(conn, n int) []byte, check func(conn, n, status int, answer []byte) error) (result, error) {
+// job is what clients do over kept-alive connections.
+type job struct {
+	conns   int
+	length  time.Duration // how long; 0: until each is done
+	each    int           // how many requests a connection sends; 0: until length is over
+	request func(conn, n int) request
+	check   func(conn, n, status int, answer []byte) error // looks at every answer
+}
+
+type request struct {
+	method, path string
+	body         []byte
+}
+
+func post(path string, body []byte) request { return request{"POST", path, body} }
+
+func get(path string) request { return request{method: "GET", path: path} }
+
+// load does a job. The client is bare, so that it leaves the processor to the
+// server.
+func load(s *server, j job) (result, error) {
 	before, err := s.cpu()
 	if err != nil {
 		return result{}, err
@@ -42,10 +60,9 @@ func load(s *server, conns int, d time.Duration, path string, body func(conn, n 
 		failure   error
 	)
 	start := time.Now()
-	for c := range conns {
+	for c := range j.conns {
 		wg.Go(func() {
-			mine, err := connection(s.addr, start.Add(d), path, func(n int) []byte { return body(c, n) },
-				func(n, status int, answer []byte) error { return check(c, n, status, answer) })
+			mine, err := j.client(s.addr, c)
 			mu.Lock()
 			defer mu.Unlock()
 			latencies = append(latencies, mine...)
@@ -58,7 +75,7 @@ func load(s *server, conns int, d time.Duration, path string, body func(conn, n 
 	elapsed := time.Since(start)
 	after, err := s.cpu()
 	if failure != nil || err != nil {
-		return result{}, fmt.Errorf("load: %w %w\n%s", failure, err, s.log.String())
+		return result{}, fmt.Errorf("load: %w\n%s", errors.Join(failure, err), s.log.String())
 	}
 	slices.Sort(latencies)
 	r := result{requests: len(latencies), elapsed: elapsed, cpu: after - before, memory: s.memory()}
@@ -68,8 +85,8 @@ func load(s *server, conns int, d time.Duration, path string, body func(conn, n 
 	return r, nil
 }
 
-// connection is one client.
-func connection(addr string, until time.Time, path string, body func(int) []byte, check func(n, status int, answer []byte) error) ([]time.Duration, error) {
+// client is one connection; it returns how long each answer took.
+func (j job) client(addr string, conn int) ([]time.Duration, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -78,11 +95,9 @@ func connection(addr string, until time.Time, path string, body func(int) []byte
 	in := bufio.NewReaderSize(c, 16<<10)
 	var out, answer []byte
 	var latencies []time.Duration
-	for n := 0; time.Now().Before(until); n++ {
-		b := body(n)
-		out = append(out[:0], "POST "+path+" HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: "...)
-		out = strconv.AppendInt(out, int64(len(b)), 10)
-		out = append(append(out, "\r\n\r\n"...), b...)
+	end := time.Now().Add(j.length)
+	for n := 0; (j.each == 0 || n < j.each) && (j.length == 0 || time.Now().Before(end)); n++ {
+		out = j.request(conn, n).append(out[:0])
 		sent := time.Now()
 		if _, err := c.Write(out); err != nil {
 			return latencies, err
@@ -93,11 +108,20 @@ func connection(addr string, until time.Time, path string, body func(int) []byte
 		}
 		answer = a
 		latencies = append(latencies, time.Since(sent))
-		if err := check(n, status, answer); err != nil {
+		if err := j.check(conn, n, status, answer); err != nil {
 			return latencies, err
 		}
 	}
 	return latencies, nil
+}
+
+func (r request) append(out []byte) []byte {
+	out = append(append(append(append(out, r.method...), ' '), r.path...), " HTTP/1.1\r\nHost: bench\r\n"...)
+	if r.body != nil {
+		out = append(out, "Content-Type: application/json\r\nContent-Length: "...)
+		out = append(strconv.AppendInt(out, int64(len(r.body)), 10), "\r\n"...)
+	}
+	return append(append(out, "\r\n"...), r.body...)
 }
 
 // response reads one answer that has a Content-Length.

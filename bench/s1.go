@@ -14,23 +14,36 @@ const order = `{"id":"o-%08d","customer":{"id":"c-4711","name":"Northwind Trader
 	`{"sku":"C-300","name":"Gumbo mix","qty":3,"price":21.35}],` +
 	`"shipping":{"street":"2817 Milton Dr.","city":"Albuquerque","region":"NM","zip":"87110","country":"US"},"note":"leave at the door"}`
 
+// perConnection keeps the ids of the orders of two connections apart.
+const perConnection = 10_000_000
+
 // amount is the price of the one line that differs, so that both lanes occur.
 func amount(n int) int { return 22 + (n%2)*200 }
 
-// s1Total is what the total of order n must be.
-func s1Total(n int) float64 { return 2*18 + 19 + 12*10 + 4*float64(amount(n)) + 3*21.35 }
+// orderTotal is what the total of order n must be.
+func orderTotal(n int) float64 { return 2*18 + 19 + 12*10 + 4*float64(amount(n)) + 3*21.35 }
 
-func s1Body(conn, n int) []byte { return fmt.Appendf(nil, order, conn*10_000_000+n, amount(n)) }
-
-// s1Check compares an answer with what it must be.
-func s1Check(conn, n, status int, answer []byte) error {
-	lane := "standard"
-	if s1Total(n) > 1000 {
-		lane = "priority"
+func lane(n int) string {
+	if orderTotal(n) > 1000 {
+		return "priority"
 	}
-	want := fmt.Sprintf(`{"id":"o-%08d","total":%v,"lane":%q}`, conn*10_000_000+n, s1Total(n), lane)
-	got := string(answer)
-	if status != http.StatusOK || (got != want && got != want+"\n") {
+	return "standard"
+}
+
+func orderID(conn, n int) int { return conn*perConnection + n }
+
+func postOrder(conn, n int) request {
+	return post("/orders", fmt.Appendf(make([]byte, 0, 700), order, orderID(conn, n), amount(n)))
+}
+
+// priced compares an answer with what it must be.
+func priced(conn, n, status int, answer []byte) error {
+	return same(status, answer, fmt.Sprintf(`{"id":"o-%08d","total":%v,"lane":%q}`, orderID(conn, n), orderTotal(n), lane(n)))
+}
+
+// same compares an answer with the one expected.
+func same(status int, answer []byte, want string) error {
+	if got := string(answer); status != http.StatusOK || (got != want && got != want+"\n") {
 		return fmt.Errorf("status %d, answer %s, want %s", status, answer, want)
 	}
 	return nil
@@ -38,56 +51,75 @@ func s1Check(conn, n, status int, answer []byte) error {
 
 // s1 compares the synchronous scenario with the hand-written handler.
 func s1(b settings) error {
-	arms := []struct {
-		name  string
-		start func() (*server, error)
-	}{
-		{"hand-written", func() (*server, error) { return startBaseline("s1", b.dir) }},
+	byHand := func() (*server, error) { return startBaseline("s1", b.dir) }
+	results, err := synchronous(b, []arm{
+		{"hand-written", byHand},
 		{"pipelined", func() (*server, error) { return startPipelined(b, "s1") }},
-		{"hand-written again (A/A)", func() (*server, error) { return startBaseline("s1", b.dir) }},
+		{"hand-written again (A/A)", byHand},
+	}, priced)
+	if err != nil {
+		return err
 	}
-	results := make([][]result, len(arms))
-	for range b.rounds {
-		for i, arm := range arms {
-			s, err := arm.start()
-			if err != nil {
-				return fmt.Errorf("%s: %w", arm.name, err)
-			}
-			if _, err := load(s, b.conns, b.arm/5, "/orders", s1Body, s1Check); err == nil { // warm-up
-				var r result
-				if r, err = load(s, b.conns, b.arm, "/orders", s1Body, s1Check); err == nil {
-					results[i] = append(results[i], r)
-				}
-				if err != nil {
-					s.stop()
-					return fmt.Errorf("%s: %w", arm.name, err)
-				}
-			} else {
-				s.stop()
-				return fmt.Errorf("%s: %w", arm.name, err)
-			}
-			s.stop()
-		}
-	}
-	fmt.Println("## S1 synchronous: POST an order, check, total, branch, answer (every answer checked)")
-	fmt.Println("\n| arm | requests/s | CPU µs/request | p50 | p99 | MB | CPU ratio |\n|---|---|---|---|---|---|---|")
-	base := medianOf(results[0], result.cpuPerRequest)
-	for i, arm := range arms {
-		fmt.Printf("| %s | %.0f | %.1f | %.2f ms | %.2f ms | %.0f | %.2f |\n", arm.name,
-			medianOf(results[i], result.perSecond), medianOf(results[i], result.cpuPerRequest),
-			medianOf(results[i], func(r result) float64 { return r.p50.Seconds() * 1000 }),
-			medianOf(results[i], func(r result) float64 { return r.p99.Seconds() * 1000 }),
-			medianOf(results[i], func(r result) float64 { return r.memory }),
-			medianOf(results[i], result.cpuPerRequest)/base)
-	}
-	fmt.Println()
+	b.figures.atMost("S1 CPU per request", cpuRatio(results), "× hand-written", 1.25, 1.0)
 	return nil
 }
 
-func medianOf(list []result, f func(result) float64) float64 {
-	var out []float64
-	for _, r := range list {
-		out = append(out, f(r))
+// s2 has both call the same third process for every request.
+func s2(b settings) error {
+	crm, err := startBaseline("crm", b.dir)
+	if err != nil {
+		return err
 	}
-	return median(out)
+	defer crm.stop()
+	env := "BENCH_CRM=http://" + crm.addr
+	byHand := func() (*server, error) { return startBaseline("s2", b.dir, env) }
+	results, err := synchronous(b, []arm{
+		{"hand-written", byHand},
+		{"pipelined", func() (*server, error) { return startPipelined(b, "s2", env) }},
+		{"hand-written again (A/A)", byHand},
+	}, func(conn, n, status int, answer []byte) error {
+		return same(status, answer, fmt.Sprintf(`{"id":"o-%08d","total":%v,"lane":%q,"account":{"id":"c-4711","manager":"Ada","credit":25000}}`,
+			orderID(conn, n), orderTotal(n), lane(n)))
+	})
+	if err != nil {
+		return err
+	}
+	b.figures.atLeast("S2 requests/s", medianOf(results[1], result.perSecond)/medianOf(results[0], result.perSecond), "× hand-written", 0.8, 1.0)
+	return nil
+}
+
+// synchronous measures servers that answer orders, and prints them beside each other.
+func synchronous(b settings, arms []arm, check func(conn, n, status int, answer []byte) error) ([][]result, error) {
+	results, err := alternate(b, arms, func(s *server) (result, error) {
+		j := job{conns: b.conns, length: b.arm / 5, request: postOrder, check: check}
+		if _, err := load(s, j); err != nil { // warm-up
+			return result{}, err
+		}
+		j.length = b.arm
+		defer s.takeProfiles(b, b.arm)()
+		return load(s, j)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	base := results[0]
+	for i, a := range arms {
+		r := results[i]
+		rows = append(rows, []string{a.name,
+			thousands(medianOf(r, result.perSecond)), number(medianOf(r, result.cpuPerRequest)),
+			fmt.Sprintf("%.2f ms", medianOf(r, func(r result) float64 { return milliseconds(r.p50) })),
+			fmt.Sprintf("%.2f ms", medianOf(r, func(r result) float64 { return milliseconds(r.p99) })),
+			number(medianOf(r, func(r result) float64 { return r.memory })),
+			number(medianOf(r, result.cpuPerRequest) / medianOf(base, result.cpuPerRequest)),
+			number(medianOf(r, result.perSecond) / medianOf(base, result.perSecond))})
+	}
+	table([]string{"arm", "requests/s", "CPU µs/request", "p50", "p99", "MB", "CPU ratio", "requests ratio"}, rows)
+	return results, nil
+}
+
+// cpuRatio is what the second arm costs, by the mean of the two that are alike.
+func cpuRatio(results [][]result) float64 {
+	alike := (medianOf(results[0], result.cpuPerRequest) + medianOf(results[len(results)-1], result.cpuPerRequest)) / 2
+	return medianOf(results[1], result.cpuPerRequest) / alike
 }

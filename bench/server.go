@@ -17,14 +17,16 @@ import (
 
 // server is a measured process.
 type server struct {
-	cmd  *exec.Cmd
-	addr string
-	log  bytes.Buffer
-	sunk func() (int, error) // how many events the last pipeline has committed for
+	cmd   *exec.Cmd
+	began time.Time // when the process was started
+	addr  string
+	admin string // of pipelined; empty for baselines
+	log   bytes.Buffer
+	sunk  func() (int, error) // how many events the last pipeline has committed for
 }
 
 // startBaseline runs one of the baselines of this binary.
-func startBaseline(role, dir string) (*server, error) {
+func startBaseline(role, dir string, env ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -35,19 +37,34 @@ func startBaseline(role, dir string) (*server, error) {
 	}
 	s := &server{cmd: exec.Command(self), addr: addr}
 	s.sunk = func() (int, error) { return scrape("http://"+addr+"/sunk", "sunk") }
-	s.cmd.Env = append(os.Environ(), "BENCH_ROLE="+role, "BENCH_ADDR="+addr, "BENCH_DIR="+dir)
+	s.cmd.Env = append(append(os.Environ(), "BENCH_ROLE="+role, "BENCH_ADDR="+addr, "BENCH_DIR="+dir), env...)
 	return s, s.start()
 }
 
 // startPipelined runs a project of bench/ in a folder of its own.
-func startPipelined(b settings, project string) (*server, error) {
-	dir, err := os.MkdirTemp(b.dir, project)
+func startPipelined(b settings, project string, env ...string) (*server, error) {
+	dir, err := copyProject(b, project)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("bench", project))); err != nil {
-		return nil, err
+	return runProject(b, dir, env)
+}
+
+// copyProject makes a folder with the files of one or more folders of bench/.
+func copyProject(b settings, folders ...string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(b.dir, folders[0]); err != nil {
+		return "", err
 	}
+	for _, f := range folders {
+		if err := os.CopyFS(dir, os.DirFS(filepath.Join("bench", f))); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// runProject starts pipelined on a folder.
+func runProject(b settings, dir string, env []string, more ...string) (*server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -56,7 +73,13 @@ func startPipelined(b settings, project string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cmd: exec.Command(b.binary, "run", dir, "--listen", addr, "--admin", admin, "--log-level", "warn"), addr: addr}
+	args := []string{"run", dir, "--listen", addr, "--admin", admin, "--log-level", "warn"}
+	args = append(args, more...)
+	if b.profile != "" {
+		args = append(args, "--profiles")
+	}
+	s := &server{cmd: exec.Command(b.binary, args...), addr: addr, admin: admin}
+	s.cmd.Env = append(os.Environ(), env...)
 	s.sunk = func() (int, error) {
 		return scrape("http://"+admin+"/metrics", `pipelined_events_published_total{event="order.priced"}`)
 	}
@@ -65,14 +88,14 @@ func startPipelined(b settings, project string) (*server, error) {
 
 func (s *server) start() error {
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	s.began = time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	for range 200 {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if c, err := net.Dial("tcp", s.addr); err == nil {
 			return c.Close()
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	s.stop()
 	return fmt.Errorf("the server does not listen on %s:\n%s", s.addr, s.log.String())

@@ -35,6 +35,7 @@ SIGTERM or Ctrl-C stops it in good order: what runs ends first.`,
 	f.StringVar(&o.Listen, "listen", "", "address for requests, instead of server.listen")
 	f.StringVar(&o.Admin, "admin", "", "address of the admin API, instead of admin.listen")
 	f.DurationVar(&o.Drain, "drain", 30*time.Second, "how long what runs may take to end when stopping")
+	f.BoolVar(&o.Profiles, "profiles", false, "serve Go's profiles on the admin listener, under /debug/pprof")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return c

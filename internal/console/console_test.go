@@ -55,7 +55,8 @@ func running(t *testing.T, ready error) (*engine.Engine, *console.Service, *http
 		t.Fatal(err)
 	}
 	service := &console.Service{Store: s, Clock: c, NewID: engine.NewID, Program: p, Publish: e.Publish, Recent: e.Recent, Subscriptions: e.Subscriptions}
-	server := httptest.NewServer(console.Handler(func() *console.Service { return service }, pipelined.Secret{}, func() error { return ready }, console.NewRegistry(e, "test")))
+	server := httptest.NewServer(console.Handler(func() *console.Service { return service }, console.Config{
+		Ready: func() error { return ready }, Metrics: console.NewRegistry(e, "test")}))
 	t.Cleanup(func() { server.Close(); e.Close(); s.Close() })
 	return e, service, server
 }
@@ -156,4 +157,30 @@ func TestAStoppedProjectIsAskedFromItsStore(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 
+}
+
+func TestProfilesAreServedWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	_, service, plain := running(t, nil)
+	with := func(c console.Config) string {
+		c.Ready, c.Profiles = func() error { return nil }, true
+		s := httptest.NewServer(console.Handler(func() *console.Service { return service }, c))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	tests := map[string]struct {
+		url    string
+		status int
+	}{
+		"not asked for": {plain.URL, 404},
+		"asked for":     {with(console.Config{}), 200},
+		"without token": {with(console.Config{Token: pipelined.NewSecret("let-me-in")}), 401},
+	}
+	for name, tt := range tests {
+		for _, path := range []string{"/debug/pprof/heap?debug=1", "/debug/pprof/mutex?debug=1"} {
+			if status, body := get(t, tt.url+path); status != tt.status {
+				t.Errorf("%s: %s: %d %.100s, want %d", name, path, status, body, tt.status)
+			}
+		}
+	}
 }

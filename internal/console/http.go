@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -21,14 +22,20 @@ import (
 // maxBody bounds what the admin listener reads.
 const maxBody = 16 << 20
 
-// Handler is the admin API. service returns the Service of the program in use;
-// token, if not empty, must come as a bearer token with every request but the
-// health checks.
-func Handler(service func() *Service, token pipelined.Secret, ready func() error, metrics prometheus.Gatherer) http.Handler {
+// Config is what the admin API needs besides the Service.
+type Config struct {
+	Token    pipelined.Secret // if not empty, needed with every request but the health checks
+	Ready    func() error
+	Metrics  prometheus.Gatherer // nil: no /metrics
+	Profiles bool                // serve Go's profiles under /debug/pprof
+}
+
+// Handler is the admin API. service returns the Service of the program in use.
+func Handler(service func() *Service, c Config) http.Handler {
 	r := chi.NewRouter()
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]string{"status": "ok"}) })
 	r.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
+		if err := c.Ready(); err != nil {
 			writeProblem(w, pipelined.NewProblem(pipelined.TypeUnavailable, "Not ready", 503, err.Error()))
 			return
 		}
@@ -36,9 +43,12 @@ func Handler(service func() *Service, token pipelined.Secret, ready func() error
 	})
 	a := api{service}
 	r.Group(func(r chi.Router) {
-		r.Use(bearer(token))
-		if metrics != nil {
-			r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+		r.Use(bearer(c.Token))
+		if c.Metrics != nil {
+			r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{}))
+		}
+		if c.Profiles {
+			profiles(r)
 		}
 		r.Get("/api/status", a.status)
 		r.Get("/api/executions", a.executions)
@@ -53,6 +63,13 @@ func Handler(service func() *Service, token pipelined.Secret, ready func() error
 		writeProblem(w, pipelined.NewProblem(pipelined.TypeNotFound, "No such page", 404, req.URL.Path))
 	})
 	return r
+}
+
+// profiles serves what `go tool pprof` reads.
+func profiles(r chi.Router) {
+	r.Get("/debug/pprof/profile", pprof.Profile)
+	r.Get("/debug/pprof/trace", pprof.Trace)
+	r.Get("/debug/pprof/*", pprof.Index)
 }
 
 func bearer(token pipelined.Secret) func(http.Handler) http.Handler {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"pipelined"
@@ -21,15 +22,16 @@ import (
 
 // Options is how to run a project. Zero values mean what the project file says.
 type Options struct {
-	Sets    program.Sets
-	Listen  string        // instead of server.listen
-	Admin   string        // instead of admin.listen
-	Watch   bool          // reload when files change
-	Drain   time.Duration // 0: 30s
-	Version string
-	Logger  *slog.Logger
-	Out     io.Writer // the start-up summary and findings
-	Color   bool
+	Sets     program.Sets
+	Listen   string        // instead of server.listen
+	Admin    string        // instead of admin.listen
+	Watch    bool          // reload when files change
+	Profiles bool          // serve Go's profiles on the admin listener, and gather those of locks
+	Drain    time.Duration // 0: 30s
+	Version  string
+	Logger   *slog.Logger
+	Out      io.Writer // the start-up summary and findings
+	Color    bool
 }
 
 // Run runs the project in dir until ctx ends; then it drains. A second end of
@@ -43,6 +45,10 @@ func Run(ctx context.Context, dir string, o Options) error {
 	if l.Program == nil {
 		return ErrFindings
 	}
+	if o.Profiles {
+		runtime.SetMutexProfileFraction(profileRate)
+		runtime.SetBlockProfileRate(int(profileRate * time.Microsecond))
+	}
 	d := &daemon{options: o, dir: dir}
 	if err := d.open(ctx, l); err != nil {
 		return err
@@ -54,6 +60,9 @@ func Run(ctx context.Context, dir string, o Options) error {
 	summary(o.Out, l, d.public.Addr().String(), d.admin.Addr().String())
 	return d.serve(ctx)
 }
+
+// profileRate gathers one of so many waits for a lock, and one wait in so many µs.
+const profileRate = 100
 
 // daemon is one running project.
 type daemon struct {
@@ -145,7 +154,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	public := &http.Server{Handler: d.engine, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: logger}
 	registry := console.NewRegistry(d.engine, d.options.Version)
-	admin := &http.Server{Handler: console.Handler(d.service, d.token, d.ready, registry),
+	admin := &http.Server{Handler: console.Handler(d.service, console.Config{
+		Token: d.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
 	go serveOn(public, d.public, stop)
 	go serveOn(admin, d.admin, stop)
