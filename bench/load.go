@@ -62,7 +62,7 @@ func load(s *server, j job) (result, error) {
 	start := time.Now()
 	for c := range j.conns {
 		wg.Go(func() {
-			mine, err := j.client(s.addr, c)
+			mine, err := j.run(s.addr, c)
 			mu.Lock()
 			defer mu.Unlock()
 			latencies = append(latencies, mine...)
@@ -85,28 +85,60 @@ func load(s *server, j job) (result, error) {
 	return r, nil
 }
 
-// client is one connection; it returns how long each answer took.
-func (j job) client(addr string, conn int) ([]time.Duration, error) {
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
+// client is one kept-alive connection.
+type client struct {
+	conn        net.Conn
+	in          *bufio.Reader
+	out, answer []byte
+	err         error
+}
+
+// newClient connects; an error is told by the first send.
+func newClient(addr string) *client {
+	c := &client{}
+	if c.conn, c.err = net.Dial("tcp", addr); c.err == nil {
+		c.in = bufio.NewReaderSize(c.conn, 16<<10)
 	}
-	defer c.Close()
-	in := bufio.NewReaderSize(c, 16<<10)
-	var out, answer []byte
+	return c
+}
+
+func (c *client) close() {
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
+
+func (c *client) send(r request) error {
+	if c.err != nil {
+		return c.err
+	}
+	c.out = r.append(c.out[:0])
+	_, err := c.conn.Write(c.out)
+	return err
+}
+
+// receive returns the next answer, whose bytes are its own until the next call.
+func (c *client) receive() (status int, answer []byte, err error) {
+	status, c.answer, err = response(c.in, c.answer)
+	return status, c.answer, err
+}
+
+// run does the job's part of one connection; it returns how long each answer took.
+func (j job) run(addr string, conn int) ([]time.Duration, error) {
+	c := newClient(addr)
+	defer c.close()
 	var latencies []time.Duration
 	end := time.Now().Add(j.length)
 	for n := 0; (j.each == 0 || n < j.each) && (j.length == 0 || time.Now().Before(end)); n++ {
-		out = j.request(conn, n).append(out[:0])
+		r := j.request(conn, n)
 		sent := time.Now()
-		if _, err := c.Write(out); err != nil {
+		if err := c.send(r); err != nil {
 			return latencies, err
 		}
-		status, a, err := response(in, answer)
+		status, answer, err := c.receive()
 		if err != nil {
 			return latencies, err
 		}
-		answer = a
 		latencies = append(latencies, time.Since(sent))
 		if err := j.check(conn, n, status, answer); err != nil {
 			return latencies, err

@@ -236,10 +236,7 @@ func (e *Engine) tryDelivery(ctx context.Context, l *loaded, s *start) (*outcome
 	if o.stale != nil {
 		return o, store.Result{}, fmt.Errorf("%w: %s", store.ErrConflict, o.stale.Detail)
 	}
-	r, err := e.store.Commit(ctx, o.batch)
-	if err == nil {
-		e.committed(o.batch, r)
-	}
+	r, err := e.Commit(ctx, o.batch)
 	return o, r, err
 }
 

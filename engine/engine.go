@@ -347,21 +347,29 @@ func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, erro
 		}
 	}
 	b := &store.Batch{Events: []*pipelined.Event{e.complete(ev)}}
-	r, err := e.store.Commit(ctx, b)
-	if err != nil {
+	if _, err := e.Commit(ctx, b); err != nil {
 		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
 	}
-	e.committed(b, r)
 	return ev.ID, nil
 }
 
-// Commit commits a batch from outside and has its events delivered.
-func (e *Engine) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
-	r, err := e.store.Commit(ctx, b)
-	if err == nil {
-		e.committed(b, r)
+// Commit commits a batch, waits until it is durable, and has its events delivered.
+// The broker is told by the store's writer, in the order of the log: told by those
+// who waited, it would find gaps, and look for what fills them in the log.
+func (e *Engine) Commit(_ context.Context, b *store.Batch) (store.Result, error) {
+	type answer struct {
+		r   store.Result
+		err error
 	}
-	return r, err
+	done := make(chan answer, 1)
+	e.store.Submit(b, func(r store.Result, err error) {
+		if err == nil {
+			e.committed(b, r)
+		}
+		done <- answer{r, err}
+	})
+	a := <-done
+	return a.r, a.err
 }
 
 // complete gives an event from outside what it lacks.

@@ -224,12 +224,10 @@ func (e *Engine) resume(ctx context.Context, s *start, x *step.Execution) error 
 		}
 		b := &store.Batch{Meta: []store.Meta{{Key: s.resume, Value: string(text)}}}
 		x.Effects.Fill(b)
-		r, err := e.store.Commit(ctx, b)
-		if err != nil {
+		if _, err := e.Commit(ctx, b); err != nil {
 			return commitProblem(err)
 		}
 		fault.Point(fault.PartCommitted)
-		e.committed(b, r)
 		return nil
 	}
 	return nil
@@ -522,7 +520,7 @@ func keepHistory(l *program.Program, p *program.Pipeline, status string) bool {
 
 // committed tells everyone concerned of a batch that is durable.
 func (e *Engine) committed(b *store.Batch, r store.Result) {
-	e.broker.Committed(b.Events, r.Seqs)
+	e.broker.Committed(b, r)
 	e.counters.published(b, r)
 }
 

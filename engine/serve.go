@@ -156,12 +156,10 @@ func (e *Engine) accept(name string, plan *triggers.Idempotency) func(context.Co
 				b.Documents = append(b.Documents, w)
 			}
 		}
-		result, err := e.store.Commit(ctx, b)
-		if err != nil {
+		if _, err := e.Commit(ctx, b); err != nil {
 			return nil, commitProblem(err)
 		}
 		fault.Point(fault.Answer)
-		e.committed(b, result)
 		return reply, nil
 	}
 }
@@ -210,12 +208,8 @@ func (e *Engine) try(ctx context.Context, l *loaded, s *start, n int) (*outcome,
 	case o.aborted || o.batch.Empty():
 		return o, nil
 	}
-	r, err := e.store.Commit(ctx, o.batch)
-	if err != nil {
-		return o, err
-	}
-	e.committed(o.batch, r)
-	return o, nil
+	_, err := e.Commit(ctx, o.batch)
+	return o, err
 }
 
 // commitProblem is what a caller is told when a commit did not happen.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,13 +27,25 @@ type Broker struct {
 	head    int64 // every number up to it was offered to the live subscriptions
 	pending map[int64]*pipelined.Event
 	subs    map[string]*Subscription
+	sorted  []*Subscription // by name; replaced, never changed
 	byType  map[string][]*Subscription
 	version int // of byType; changes whenever a subscription does
 
-	dispatching sync.Mutex // one dispatch at a time
+	attention map[*Subscription]bool // the next dispatch has something to do for them
+	delayed   delayed
+
+	dispatching sync.Mutex                  // one dispatch at a time
+	due         map[*Subscription]time.Time // when their next retry is; dispatch only
 	wake        chan struct{}
 	workers     sync.WaitGroup
 	running     atomic.Pointer[running] // nil until Run: deliveries are then taken with Take
+}
+
+// delayed is when the earliest delayed event of the store is due, as far as known.
+type delayed struct {
+	known   bool
+	due     time.Time // zero: none waits
+	changes int
 }
 
 // running is the two contexts of a broker at work.
@@ -47,6 +60,7 @@ func New(ctx context.Context, s store.Store, clock pipelined.Clock, logger *slog
 	return &Broker{
 		store: s, clock: clock, logger: logger, head: head,
 		pending: map[int64]*pipelined.Event{}, subs: map[string]*Subscription{},
+		attention: map[*Subscription]bool{}, due: map[*Subscription]time.Time{},
 		wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -62,7 +76,7 @@ func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
 		known.cfg, known.closed = cfg, false
 		known.mu.Unlock()
 		b.forgetTypes()
-		b.notify()
+		b.attend(known)
 		return nil
 	}
 	at, err := b.store.Subscribe(ctx, cfg.Name, cfg.From)
@@ -73,7 +87,7 @@ func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("read what waits for %s: %w", cfg.Name, err)
 	}
-	s := &Subscription{broker: b, cfg: cfg, keys: map[string]*fifo{},
+	s := &Subscription{broker: b, name: cfg.Name, cfg: cfg, keys: map[string]*fifo{},
 		cursor: at.Floor, folded: at.Floor, floor: at.Floor, done: at.Done}
 	s.restore(rows, b.logger)
 	groups, err := b.store.ParkedGroups(ctx, cfg.Name)
@@ -88,10 +102,19 @@ func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
 	}
 	b.mu.Lock()
 	b.subs[cfg.Name] = s
+	b.sorted = nil
 	b.mu.Unlock()
 	b.forgetTypes()
-	b.notify()
+	b.attend(s)
 	return nil
+}
+
+// attend has the next dispatch, soon, look at a subscription.
+func (b *Broker) attend(s *Subscription) {
+	b.mu.Lock()
+	b.attention[s] = true
+	b.mu.Unlock()
+	b.notify()
 }
 
 // Unsubscribe stops handing out deliveries of a subscription. Its place in the
@@ -120,17 +143,22 @@ func (b *Broker) forgetTypes() {
 	b.mu.Unlock()
 }
 
-// Committed tells the broker of events that are durable now. It is called from
-// the store's writer and only takes note. Numbers may come in any order.
-func (b *Broker) Committed(events []*pipelined.Event, seqs []int64) {
-	if len(events) == 0 {
+// Committed tells the broker of a batch that is durable now. It is called from the
+// store's writer and only takes note. Numbers may come in any order; out of order
+// they cost a look into the log.
+func (b *Broker) Committed(batch *store.Batch, r store.Result) {
+	if len(batch.Events) == 0 && len(batch.Delayed) == 0 {
 		return
 	}
 	b.mu.Lock()
-	for i, ev := range events {
-		if seqs[i] > b.head {
-			b.pending[seqs[i]] = ev
+	for i, ev := range batch.Events {
+		if r.Seqs[i] > b.head {
+			b.pending[r.Seqs[i]] = ev
 		}
+	}
+	if len(batch.Delayed) > 0 {
+		b.delayed.known = false
+		b.delayed.changes++
 	}
 	b.mu.Unlock()
 	b.notify()
@@ -154,6 +182,9 @@ func (b *Broker) notify() {
 // are out. Executions run under work, which may outlive intake.
 func (b *Broker) Run(intake, work context.Context) error {
 	b.running.Store(&running{intake, work})
+	for _, s := range b.list() {
+		b.attend(s)
+	}
 	for intake.Err() == nil {
 		next, err := b.Dispatch(intake)
 		if err != nil && intake.Err() == nil {
@@ -195,37 +226,82 @@ func (b *Broker) Dispatch(ctx context.Context) (next time.Time, err error) {
 	if err := b.drain(ctx); err != nil {
 		return time.Time{}, err
 	}
-	for _, s := range b.list() {
-		if err := b.fill(ctx, s); err != nil {
+	waiting := b.attended(now)
+	for i, s := range waiting {
+		if err := b.bring(ctx, s, now); err != nil {
+			for _, s := range waiting[i:] {
+				b.attend(s)
+			}
 			return time.Time{}, err
 		}
-		if err := b.flush(ctx, s); err != nil {
-			return time.Time{}, err
-		}
-		if err := b.fetch(ctx, s); err != nil {
-			return time.Time{}, err
-		}
-		if t := s.wake(now); !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
+	}
+	for _, t := range b.due {
+		next = earlier(next, t)
 	}
 	return next, nil
 }
 
-// list returns the subscriptions by name, so that dispatch is deterministic.
+// earlier is the earlier of two times; a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// attended takes the subscriptions a dispatch has something to do for, by name, so
+// that it is deterministic. What has nothing to do costs nothing, however many
+// subscriptions there are.
+func (b *Broker) attended(now time.Time) []*Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s, t := range b.due {
+		if !t.After(now) {
+			b.attention[s] = true
+		}
+	}
+	if len(b.attention) == 0 {
+		return nil
+	}
+	out := slices.SortedFunc(maps.Keys(b.attention), byName)
+	clear(b.attention)
+	return out
+}
+
+func byName(a, b *Subscription) int { return strings.Compare(a.name, b.name) }
+
+// bring brings one subscription up to date.
+func (b *Broker) bring(ctx context.Context, s *Subscription, now time.Time) error {
+	if err := b.fill(ctx, s); err != nil {
+		return err
+	}
+	if err := b.flush(ctx, s); err != nil {
+		return err
+	}
+	if err := b.fetch(ctx, s); err != nil {
+		return err
+	}
+	if t := s.wake(now); t.IsZero() {
+		delete(b.due, s)
+	} else {
+		b.due[s] = t
+	}
+	return nil
+}
+
+// list returns the subscriptions by name.
 func (b *Broker) list() []*Subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make([]*Subscription, 0, len(b.subs))
-	for _, name := range slices.Sorted(maps.Keys(b.subs)) {
-		out = append(out, b.subs[name])
+	if b.sorted == nil {
+		b.sorted = slices.SortedFunc(maps.Values(b.subs), byName)
 	}
-	return out
+	return b.sorted
 }
 
 func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.Time, err error) {
 	for {
-		next, err = b.store.NextDelayed(ctx)
+		next, err = b.nextDelayed(ctx)
 		if err != nil || next.IsZero() || next.After(now) {
 			return next, err
 		}
@@ -235,6 +311,7 @@ func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.T
 			return next, fmt.Errorf("release delayed events: %w", err)
 		}
 		b.mu.Lock()
+		b.delayed.known = false
 		for i := range events {
 			if events[i].Seq > b.head {
 				b.pending[events[i].Seq] = &events[i].Event
@@ -245,6 +322,27 @@ func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.T
 			return next, nil
 		}
 	}
+}
+
+// nextDelayed is when the earliest delayed event is due. The store is asked only
+// after something changed.
+func (b *Broker) nextDelayed(ctx context.Context) (time.Time, error) {
+	b.mu.Lock()
+	d := b.delayed
+	b.mu.Unlock()
+	if d.known {
+		return d.due, nil
+	}
+	due, err := b.store.NextDelayed(ctx)
+	if err != nil {
+		return due, fmt.Errorf("read when delayed events are due: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.delayed.changes == d.changes {
+		b.delayed.known, b.delayed.due = true, due
+	}
+	return due, nil
 }
 
 // drain offers pending events to live subscriptions, in order and without gaps.
@@ -299,10 +397,10 @@ func (b *Broker) offer(events []store.StoredEvent) {
 			if s.live {
 				if s.queued() < queueLimit {
 					s.examine(ev)
-					touched[s] = true
 				} else {
 					s.live, s.cursor = false, ev.Seq-1
 				}
+				touched[s] = true
 			}
 			s.mu.Unlock()
 		}
@@ -314,7 +412,11 @@ func (b *Broker) offer(events []store.StoredEvent) {
 	for s := range touched {
 		s.mu.Lock()
 		s.pump()
+		behind := !s.live || len(s.leaving) > 0
 		s.mu.Unlock()
+		if behind {
+			b.attend(s)
+		}
 	}
 }
 

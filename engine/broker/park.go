@@ -132,8 +132,12 @@ func (s *Subscription) withRoom() (out []string) {
 	return out
 }
 
-// took notes that a delivery of a group was handed out. The caller holds mu.
+// took notes that a delivery was handed out, and has more read where there is room
+// now. The caller holds mu.
 func (s *Subscription) took(d *Delivery) {
+	if !s.live && s.queued() < queueLimit/2 {
+		s.broker.attend(s)
+	}
 	if d.group == "" {
 		return
 	}
@@ -144,7 +148,7 @@ func (s *Subscription) took(d *Delivery) {
 		delete(s.load, d.group)
 	}
 	if s.aside[d.group] != nil && n <= s.limit()/2 {
-		s.broker.notify()
+		s.broker.attend(s)
 	}
 }
 

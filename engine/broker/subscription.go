@@ -43,6 +43,7 @@ const (
 // Subscription is one pipeline's place in the log.
 type Subscription struct {
 	broker *Broker
+	name   string
 
 	mu      sync.Mutex
 	cfg     Config
@@ -205,9 +206,6 @@ func (s *Subscription) take(run *running, first bool) *Delivery {
 	}
 	s.out++
 	s.took(d)
-	if !s.live && s.queued() < queueLimit/2 {
-		s.broker.notify()
-	}
 	return d
 }
 
@@ -244,7 +242,7 @@ func (s *Subscription) committed(d *Delivery, r store.Result) {
 	s.pump()
 	s.mu.Unlock()
 	if d.postponed != nil {
-		s.broker.notify()
+		s.broker.attend(s)
 	}
 }
 
@@ -263,7 +261,7 @@ func (s *Subscription) refused(d *Delivery) {
 	s.later(d, s.broker.clock.Now().Add(min(wait, maxRefusedWait)), true)
 	s.pump()
 	s.mu.Unlock()
-	s.broker.notify()
+	s.broker.attend(s)
 }
 
 func (s *Subscription) abandon(d *Delivery) {
