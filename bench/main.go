@@ -48,7 +48,8 @@ var scenarios = []struct {
 	{"S5", "extraction: database rows, one event each, consumed by a second pipeline (counted at the sink)", s5},
 	{"S6", "object store: documents of an order each, one index; one client (every answer checked)", s6},
 	{"S7", "authoring: lint of 1,000 pipelines", s7},
-	{"growth", "cost growth: a backlog, and pipelines beside the measured one", growth},
+	{"backlog", "growth: what an event costs when many others wait (counted at the sink)", growBacklog},
+	{"pipelines", "growth: what a request or event costs when there are 999 pipelines besides", growPipelines},
 }
 
 func main() {
