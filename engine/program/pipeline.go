@@ -2,6 +2,7 @@ package program
 
 import (
 	"slices"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -20,7 +21,9 @@ type onFailureParams struct {
 }
 
 // OnFailureShape describes on_failure.
-func OnFailureShape() *field.Shape { return field.Of[onFailureParams]() }
+func OnFailureShape() *field.Shape { return onFailureShape() }
+
+var onFailureShape = sync.OnceValue(field.Of[onFailureParams])
 
 // pipeline compiles one pipeline; nil if it has no name.
 func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
@@ -116,7 +119,7 @@ func (c *compiler) inputType(p *Pipeline) *expression.Type {
 func (c *compiler) onFailure(fc *field.Context, p *Pipeline, n *yaml.Node) *OnFailure {
 	var params onFailureParams
 	fc.Node = n
-	if !field.Of[onFailureParams]().DecodeInto(fc, n, &params) {
+	if !onFailureShape().DecodeInto(fc, n, &params) {
 		return nil
 	}
 	if _, ok := p.Plan.(*triggers.Subscription); !ok && p.Plan != nil {

@@ -39,19 +39,21 @@ func (c *compiler) report(code diag.Code, sev diag.Severity, at diag.Range, summ
 }
 
 func (c *compiler) routes() {
-	for i, p := range c.program.Pipelines {
+	taken := map[string][]*Pipeline{}
+	for _, p := range c.program.Pipelines {
 		a, ok := p.Plan.(*triggers.Route)
 		if !ok {
 			continue
 		}
-		for _, q := range c.program.Pipelines[:i] {
-			if b, ok := q.Plan.(*triggers.Route); ok && http.Clash(a, b) {
-				c.report(CodeRouteClash, diag.Error, p.At,
-					fmt.Sprintf("%s %s is also answered by pipeline %s (%s)", a.Method, a.Path, q.Name, b.Path),
-					"One of the two would never be reached.", "change the path or the method of one",
-					diag.Related{Range: q.At, Message: "the other pipeline"})
-			}
+		requests := http.Requests(a)
+		for _, q := range taken[requests] {
+			b := q.Plan.(*triggers.Route)
+			c.report(CodeRouteClash, diag.Error, p.At,
+				fmt.Sprintf("%s %s is also answered by pipeline %s (%s)", a.Method, a.Path, q.Name, b.Path),
+				"One of the two would never be reached.", "change the path or the method of one",
+				diag.Related{Range: q.At, Message: "the other pipeline"})
 		}
+		taken[requests] = append(taken[requests], p)
 	}
 }
 
@@ -69,15 +71,13 @@ func matchesAny(patterns []string, typ string) bool {
 }
 
 func (c *compiler) publishers() {
+	var wanted []string
+	c.subscriptions(func(_ *Pipeline, s *triggers.Subscription) { wanted = append(wanted, s.Types...) })
 	for _, p := range c.program.Pipelines {
 		for _, m := range p.Facts.Publishes {
-			taken := false
-			c.subscriptions(func(_ *Pipeline, s *triggers.Subscription) { taken = taken || matchesAny(s.Types, m.Name) })
-			if taken {
+			if matchesAny(wanted, m.Name) {
 				continue
 			}
-			var wanted []string
-			c.subscriptions(func(_ *Pipeline, s *triggers.Subscription) { wanted = append(wanted, s.Types...) })
 			fix := "add a pipeline with `trigger: { event: { types: [" + m.Name + "] } }`"
 			if near := diag.Suggest(m.Name, wanted); near != "" {
 				fix = "did you mean " + near + "? Otherwise " + fix

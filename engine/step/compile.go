@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -112,7 +113,9 @@ type retryOptions struct {
 var optionKeys = []string{"name", "when", "timeout", "retry", "compensate", "on_error"}
 
 // OptionsShape describes the options every step takes.
-func OptionsShape() *field.Shape { return field.Of[options]() }
+func OptionsShape() *field.Shape { return optionsShape() }
+
+var optionsShape = sync.OnceValue(field.Of[options])
 
 // Block is a list of steps, kept until the step around it has declared what is
 // in their scope.
@@ -313,7 +316,7 @@ func (b *Compiler) step(c *field.Context, def *definition.Step) *Node {
 	}
 	own, rest := split(def)
 	var opts options
-	if !field.Of[options]().DecodePairs(c, def.Node, own, &opts) {
+	if !optionsShape().DecodePairs(c, def.Node, own, &opts) {
 		b.declareFailed(c, def)
 		return nil
 	}

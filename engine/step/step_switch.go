@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -22,6 +23,11 @@ type caseParams struct {
 type elseParams struct {
 	Else Block `yaml:"else" required:"" doc:"What runs when no case matched."`
 }
+
+var (
+	caseShape = sync.OnceValue(field.Of[caseParams])
+	elseShape = sync.OnceValue(field.Of[elseParams])
+)
 
 func switchControl() *Control {
 	return define("switch", "Runs the steps of the first case whose condition is true.", "", `
@@ -51,13 +57,13 @@ func buildSwitch(b *Compiler, c *field.Context, _ *Node, p *switchParams) Action
 				good = false
 			}
 			var e elseParams
-			if good = field.Of[elseParams]().DecodeInto(c, n, &e) && good; good {
+			if good = elseShape().DecodeInto(c, n, &e) && good; good {
 				s.otherwise = b.block(c, e.Else, c.Symbols)
 			}
 			continue
 		}
 		var k caseParams
-		if !field.Of[caseParams]().DecodeInto(c, n, &k) {
+		if !caseShape().DecodeInto(c, n, &k) {
 			good = false
 			continue
 		}

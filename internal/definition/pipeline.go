@@ -2,6 +2,7 @@ package definition
 
 import (
 	"regexp"
+	"sync"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -67,7 +68,9 @@ type pipelineFields struct {
 }
 
 // PipelineShape describes a pipeline file.
-func PipelineShape() *field.Shape { return field.Of[pipelineFields]() }
+func PipelineShape() *field.Shape { return pipelineShape() }
+
+var pipelineShape = sync.OnceValue(field.Of[pipelineFields])
 
 // raw is a value looked into elsewhere.
 type raw struct{ node *yaml.Node }
@@ -78,7 +81,7 @@ func (r *raw) DecodeField(_ *field.Context, n *yaml.Node) { r.node = n }
 // pipeline reads a pipeline file; nil if not even its shape is right.
 func (p *Project) pipeline(c *field.Context, f *field.File, n *yaml.Node) *Pipeline {
 	var fields pipelineFields
-	ok := PipelineShape().DecodeInto(c, n, &fields)
+	ok := pipelineShape().DecodeInto(c, n, &fields)
 	d := &Pipeline{File: f, Node: n, Name: string(fields.Pipeline), NameNode: c.Pos("pipeline"),
 		Description: fields.Description, Version: fields.Version, Timeout: fields.Timeout, History: fields.History,
 		StepsNode: fields.Steps.node, OnErrorNode: fields.OnError.node, OnFailure: fields.OnFailure.node}

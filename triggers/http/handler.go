@@ -94,7 +94,7 @@ func (h *handler) add(e Endpoint, cfg Config, taken map[string]string) error {
 	if bad != nil {
 		return fmt.Errorf("route %s %s of %s: %s", r.Method, r.Path, e.Pipeline, bad.summary)
 	}
-	key := r.Method + " " + shape(r.Path)
+	key := Requests(r)
 	if other, twice := taken[key]; twice {
 		return fmt.Errorf("route %s %s of %s: %s answers the same requests", r.Method, r.Path, e.Pipeline, other)
 	}

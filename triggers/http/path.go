@@ -187,11 +187,10 @@ func routerPattern(pieces []piece) string {
 	return b.String()
 }
 
-// Clash reports whether two routes would answer the same requests: same method,
-// and paths that differ in nothing but the names of parameters.
-func Clash(a, b *triggers.Route) bool {
-	return a.Method == b.Method && shape(a.Path) == shape(b.Path)
-}
+// Requests names what a route answers. It is the same for two routes that would
+// answer the same requests: same method, and paths that differ in nothing but the
+// names of parameters.
+func Requests(r *triggers.Route) string { return r.Method + " " + shape(r.Path) }
 
 // shape is a path without the names of its parameters; a path that cannot be
 // routed is its own shape.

@@ -59,7 +59,7 @@ func TestCheckPath(t *testing.T) {
 	}
 }
 
-func TestClash(t *testing.T) {
+func TestRequests(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		a, b string
@@ -81,8 +81,8 @@ func TestClash(t *testing.T) {
 		return &triggers.Route{Method: method, Path: path}
 	}
 	for _, tt := range tests {
-		if got := Clash(route(tt.a), route(tt.b)); got != tt.want {
-			t.Errorf("Clash(%s, %s) = %v", tt.a, tt.b, got)
+		if got := Requests(route(tt.a)) == Requests(route(tt.b)); got != tt.want {
+			t.Errorf("%s and %s answer the same requests: %v", tt.a, tt.b, got)
 		}
 	}
 }
