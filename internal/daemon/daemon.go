@@ -157,6 +157,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	admin := &http.Server{Handler: console.Handler(d.service, console.Config{
 		Token: d.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
+	easeCollector() // not while starting, so that what that left over is gone
 	go serveOn(public, d.public, stop)
 	go serveOn(admin, d.admin, stop)
 	if d.options.Watch {
