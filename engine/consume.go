@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"pipelined/engine/broker"
@@ -21,15 +22,20 @@ import (
 // only old had.
 func (e *Engine) subscribe(ctx context.Context, next, old *loaded) error {
 	wanted := map[string]bool{}
-	for _, p := range next.Pipelines {
+	failed := make([]error, len(next.Pipelines))
+	var all sync.WaitGroup
+	for i, p := range next.Pipelines {
 		cfg, ok := e.subscription(next, p)
 		if !ok {
 			continue
 		}
 		wanted[cfg.Name] = true
-		if err := e.broker.Subscribe(ctx, cfg); err != nil {
-			return err
-		}
+		// Together, because the store makes durable together what comes together.
+		all.Go(func() { failed[i] = e.broker.Subscribe(ctx, cfg) })
+	}
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
 	if old != nil {
 		for _, p := range old.Pipelines {

@@ -241,16 +241,27 @@ func (e *Engine) succeeded(ctx context.Context, s *start, x *step.Execution, o *
 	}
 	docs := x.Effects.Documents()
 	_, rec, version, err := errorRecord(ctx, docs, f.Collection, s)
-	if err != nil || rec == nil {
+	if err != nil {
+		e.unresolved(s, f, err)
+		return
+	}
+	if rec == nil {
 		return
 	}
 	rec.Resolve(e.clock.Now())
-	if raw, err := rec.Document(); err == nil {
+	raw, err := rec.Document()
+	if err == nil {
 		_, err = docs.Put(ctx, f.Collection, rec.ID, raw, version)
-		if err != nil {
-			e.logger.Warn("an error record could not be resolved", "collection", f.Collection, "id", rec.ID, "err", err)
-		}
 	}
+	if err != nil {
+		e.unresolved(s, f, err)
+	}
+}
+
+// unresolved tells that an event was processed and its error record does not say so.
+func (e *Engine) unresolved(s *start, f *program.OnFailure, err error) {
+	e.logger.Warn("an error record could not be resolved; its event was processed all the same",
+		"pipeline", s.pipeline.Name, "event", s.event.ID, "collection", f.Collection, "err", err)
 }
 
 // failed decides what becomes of a failed execution.

@@ -351,7 +351,7 @@ func (r *Run) Source() string { return "/" + r.Project + "/" + r.Pipeline }
 // Close closes the streams that the execution opened and did not consume, so that
 // the connections behind them are free at once.
 func (x *Execution) Close() {
-	for _, v := range x.Frame.Slots {
+	for _, v := range x.Frame.Slots[firstSlot:] {
 		m, ok := v.(map[string]any)
 		if !ok {
 			continue

@@ -47,7 +47,7 @@ func watchCollector(percent int) {
 // Changing it stops the program for a moment: it stays as it was before where that
 // is nearly right.
 func collectorPercent(live uint64, before int) int {
-	const own = 100 // the collector's own rule
+	const own = 100              // the collector's own rule
 	const least = heapFloor / 16 // for less, the runtime's own minimum is in proportion to the percentage
 	now := max(own, int(heapFloor*100/max(live, least))-100)
 	if now != own && now > before*3/4 && now < before*5/4 {
