@@ -23,8 +23,7 @@ func (d *daemon) watch(ctx context.Context) {
 	}
 	defer w.Close()
 	d.watchFolders(w)
-	timer := time.NewTimer(0)
-	<-timer.C
+	timer := time.NewTimer(settle) // what changed while the project started is looked at first
 	for {
 		select {
 		case <-ctx.Done():
