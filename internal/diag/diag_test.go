@@ -167,6 +167,27 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
+func TestSuggestAmongMany(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		what, word string
+		known      []string
+		want       string
+	}{
+		{"of two as near, the first by name", "cat", []string{"car", "bat", "cart"}, "bat"},
+		{"one letter at the end of a long beginning", "order.received_12", []string{"order.received_19", "order.priced_12", "order.received_1"}, "order.received_1"},
+		{"two letters that changed places", "order.recieved", []string{"order.removed", "order.received"}, "order.received"},
+		{"letters that are more than a byte", "grüsse", []string{"grüße", "grosse"}, "grosse"},
+		{"case alone", "ORDERS", []string{"order", "orders"}, "orders"},
+		{"too far away", "order.received", []string{"order.completed"}, ""},
+	}
+	for _, tt := range tests {
+		if got := diag.Suggest(tt.word, tt.known); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.what, got, tt.want)
+		}
+	}
+}
+
 func TestErrorsSince(t *testing.T) {
 	t.Parallel()
 	var l diag.List
