@@ -243,8 +243,8 @@ func (n *quickNode) number(raw string) bool {
 	if !(n.kinds&kindNumber != 0 || whole && n.kinds&kindInteger != 0) || len(n.formats) > 0 {
 		return false
 	}
-	if len(n.bounds) == 0 {
-		return reasonable(raw)
+	if !reasonable(raw) {
+		return false
 	}
 	integer, err := strconv.ParseInt(raw, 10, 64)
 	exact := err == nil

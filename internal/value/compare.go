@@ -78,9 +78,15 @@ func Compare(a, b any) (order int, ok bool) {
 		if y, ok := b.(int); ok {
 			return cmp.Compare(x, y), true
 		}
+		if y, ok := b.(float64); ok && isExact(x) {
+			return cmp.Compare(float64(x), y), true
+		}
 	case float64:
 		if y, ok := b.(float64); ok {
 			return cmp.Compare(x, y), true
+		}
+		if y, ok := b.(int); ok && isExact(y) {
+			return cmp.Compare(x, float64(y)), true
 		}
 	}
 	if isNumber(a) && a == b { // also the same text of a number that is too large to be worked out
@@ -93,6 +99,9 @@ func Compare(a, b any) (order int, ok bool) {
 	}
 	return x.Cmp(y), true
 }
+
+// isExact reports whether a whole number is a float64 too, and its neighbours are.
+func isExact(n int) bool { return n > -1<<53 && n < 1<<53 }
 
 func isNumber(v any) bool {
 	switch v.(type) {
@@ -115,7 +124,14 @@ func rational(v any) (*big.Rat, bool) {
 	case uint64:
 		return r.SetUint64(t), true
 	case float64:
-		return r, r.SetFloat64(t) != nil
+		// The decimal it is written as, not the nearest binary fraction: what is
+		// equal to its text must be equal to it.
+		var buf [32]byte
+		text, err := appendFloat(buf[:0], t)
+		if err != nil {
+			return nil, false
+		}
+		return r.SetString(string(text))
 	case json.Number:
 		// 1e999999999 must not become a number of a billion digits.
 		if i := strings.IndexAny(string(t), "eE"); len(t) > MaxNumber || i >= 0 && len(t)-i > len("e+9999") {

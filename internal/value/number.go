@@ -35,7 +35,8 @@ func integerOf(text string) (int, bool) {
 }
 
 // exactNumber returns the Go number a text stands for, or Raw where writing that
-// number would give another text.
+// number would give another text, and for a whole number beyond 64 bits, which no
+// Go number stands for.
 func exactNumber(text string) any {
 	if n, ok := integerOf(text); ok {
 		if n == 0 && text != "0" { // -0
@@ -43,7 +44,7 @@ func exactNumber(text string) any {
 		}
 		return n
 	}
-	if !canonical(text) {
+	if whole(text) || !canonical(text) {
 		return Raw(text)
 	}
 	f, err := strconv.ParseFloat(text, 64)
@@ -77,6 +78,9 @@ func canonical(text string) bool {
 	return err == nil && string(b) == text
 }
 
+// whole reports whether a valid JSON number has neither fraction nor exponent.
+func whole(text string) bool { return strings.Trim(text, "-0123456789") == "" }
+
 // tiny reports whether a plain decimal may be small enough to be written with an
 // exponent.
 func tiny(text string) bool {
@@ -93,7 +97,7 @@ func number(text string) any {
 	if n, ok := integerOf(text); ok {
 		return n
 	}
-	if strings.Trim(text, "-0123456789") == "" && text != "-0" {
+	if whole(text) && text != "-0" {
 		return json.Number(text)
 	}
 	f, err := strconv.ParseFloat(text, 64)

@@ -157,6 +157,22 @@ func TestEqualAndCompare(t *testing.T) {
 	if c, ok := value.Compare(9007199254740993, 9007199254740992.0); !ok || c != 1 {
 		t.Errorf("large numbers: %d %v", c, ok)
 	}
+	for _, o := range []struct {
+		a, b any
+		want int
+	}{
+		{1000, 999.99, 1}, {1000, 1000.01, -1}, {999.99, 1000, -1}, {1000.0, 1000, 0},
+		{1 << 53, float64(1 << 53), 0}, {1<<53 + 1, float64(1 << 53), 1}, {float64(1 << 53), 1<<53 + 1, -1},
+		{value.Raw("10000000010000000000"), value.Raw("10000000010000000000.0"), 0}, // a whole number and a decimal beyond 64 bits
+		{value.Raw("10000000010000000001"), value.Raw("10000000010000000000"), 1},
+	} {
+		if c, ok := value.Compare(o.a, o.b); !ok || c != o.want {
+			t.Errorf("%v and %v: %d, %v, want %d", o.a, o.b, c, ok, o.want)
+		}
+	}
+	if v := value.Exact(value.Raw(`{"n":10000000010000000000}`), value.NewPath("n")); v != value.Raw("10000000010000000000") {
+		t.Errorf("a whole number beyond 64 bits is %#v", v)
+	}
 	if c, ok := value.Compare(value.Raw("1e999999999"), value.Raw("1e999999999")); !ok || c != 0 {
 		t.Error("a number differs from itself")
 	}
