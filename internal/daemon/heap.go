@@ -9,7 +9,7 @@ import (
 
 // heapFloor is how large the heap may get before the collector runs, whatever the
 // program needs of it.
-const heapFloor uint64 = 64 << 20
+const heapFloor uint64 = 48 << 20
 
 // easeCollector has the collector wait until the heap has heapFloor bytes. By its
 // own rule it runs whenever the heap has doubled: with the few megabytes that a
