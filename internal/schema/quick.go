@@ -246,6 +246,9 @@ func (n *quickNode) number(raw string) bool {
 	if !reasonable(raw) {
 		return false
 	}
+	if len(n.bounds) == 0 {
+		return true
+	}
 	integer, err := strconv.ParseInt(raw, 10, 64)
 	exact := err == nil
 	decimal, err := strconv.ParseFloat(raw, 64)
