@@ -79,7 +79,6 @@ type Facts struct {
 type Mention struct {
 	Name string
 	At   diag.Range
-	Node *yaml.Node
 }
 
 // Reprocessor is what the writer of error records needs of the reprocess step
@@ -321,7 +320,7 @@ func (b *Compiler) step(c *field.Context, def *definition.Step) *Node {
 		return nil
 	}
 	n := &Node{
-		Name: string(opts.Name), Key: action.Key, At: c.Range(action.KeyNode),
+		Name: string(opts.Name), Key: b.actionName(action.Key), At: c.Range(action.KeyNode),
 		named: opts.Name != "", slot: -1, errorSlot: -1,
 		when: opts.When, timeout: opts.Timeout, onError: opts.OnError.policy,
 	}
@@ -434,6 +433,14 @@ func (b *Compiler) actionKey(c *field.Context, def *definition.Step) *field.Pair
 	c.Report(CodeNoAction, diag.Error, def.Node, "this step has no action",
 		"The step would do nothing.", "add one of: "+strings.Join(b.actionKeys(), ", "))
 	return nil
+}
+
+// actionName is the key of an action, the same text for every step that has it.
+func (b *Compiler) actionName(key string) string {
+	if ctl := b.Controls[key]; ctl != nil {
+		return ctl.Key
+	}
+	return b.Connectors.Operation(key).Key
 }
 
 func (b *Compiler) isAction(key string) bool {

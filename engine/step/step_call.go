@@ -40,7 +40,7 @@ func callControl() *Control {
 					"The step would always fail.", fix)
 				return nil
 			}
-			b.Facts.Calls = append(b.Facts.Calls, Mention{name, c.Range(p.Call.Pipeline.node), p.Call.Pipeline.node})
+			b.Facts.Calls = append(b.Facts.Calls, Mention{name, c.Range(p.Call.Pipeline.node)})
 			return &call{pipeline: name, with: p.Call.With}
 		})
 }

@@ -40,7 +40,7 @@ func (b *Compiler) storeFacts(c *field.Context, l Literal, writes bool) bool {
 	if !collectionName(c, l) {
 		return false
 	}
-	m := Mention{l.Text, c.Range(l.node), l.node}
+	m := Mention{l.Text, c.Range(l.node)}
 	if writes {
 		b.Facts.Writes = append(b.Facts.Writes, m)
 	} else {

@@ -89,7 +89,9 @@ func publishControl() *Control {
 }
 
 func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action {
-	s := &publish{publishValue: v, declared: b.Events}
+	s := &publish{
+		typ: v.Event.Text, typeText: v.Event.text, data: v.Data.JSON, key: v.Key, id: v.ID, delay: v.Delay, declared: b.Events,
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Headers)) {
 		if strings.HasPrefix(strings.ToLower(name), "pipelined-") {
 			c.Report(CodeEventType, diag.Error, v.Event.node, "header "+name+" belongs to the runtime", "The event would go astray.", "give it another name")
@@ -100,7 +102,7 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 		b.Facts.Dynamic = true
 		return s
 	}
-	b.Facts.Publishes = append(b.Facts.Publishes, Mention{v.Event.Text, c.Range(v.Event.node), v.Event.node})
+	b.Facts.Publishes = append(b.Facts.Publishes, Mention{v.Event.Text, c.Range(v.Event.node)})
 	if s.event = b.Events[v.Event.Text]; s.event != nil {
 		b.checkData(c, v, s.event.Data)
 	}
@@ -129,17 +131,21 @@ func (b *Compiler) checkData(c *field.Context, v publishValue, want *expression.
 }
 
 type publish struct {
-	publishValue
+	typ      string     // empty: typeText gives it
+	typeText field.Text // with ${{ }}
+	data     field.JSON
+	key, id  field.Text
 	headers  []header
-	event    *EventType
+	delay    field.JSON
+	event    *EventType // what is declared of typ
 	declared map[string]*EventType
 }
 
 func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
-	ev := &pipelined.Event{Type: s.Event.Text, Source: x.Run.Source(), Time: x.Run.Clock.Now(), Attempt: 1}
+	ev := &pipelined.Event{Type: s.typ, Source: x.Run.Source(), Time: x.Run.Clock.Now(), Attempt: 1}
 	declared := s.event
 	if ev.Type == "" {
-		name, err := s.Event.text.Eval(x.Frame)
+		name, err := s.typeText.Eval(x.Frame)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +172,7 @@ func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
 
 // fill evaluates the parts of the event.
 func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) error {
-	data, err := s.data(x)
+	data, err := s.document(x)
 	if err != nil {
 		return err
 	}
@@ -177,16 +183,16 @@ func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) e
 		}
 	}
 	switch {
-	case !s.Key.IsZero():
-		ev.Key, err = s.Key.Eval(x.Frame)
+	case !s.key.IsZero():
+		ev.Key, err = s.key.Eval(x.Frame)
 	case declared != nil && declared.Key != nil:
 		ev.Key, err = keyOf(declared.Key, x, data)
 	}
 	if err != nil {
 		return err
 	}
-	if !s.ID.IsZero() {
-		if ev.DedupeID, err = s.ID.Eval(x.Frame); err != nil {
+	if !s.id.IsZero() {
+		if ev.DedupeID, err = s.id.Eval(x.Frame); err != nil {
 			return err
 		}
 		if ev.DedupeID == "" {
@@ -207,12 +213,12 @@ func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) e
 	return nil
 }
 
-func (s *publish) data(x *Execution) (string, error) {
-	if s.Data.IsZero() {
+func (s *publish) document(x *Execution) (string, error) {
+	if s.data.IsZero() {
 		raw, err := value.JSON(x.Frame.Slots[SlotInput])
 		return string(raw), err
 	}
-	v, err := s.Data.Eval(x.Frame)
+	v, err := s.data.Eval(x.Frame)
 	if err != nil {
 		return "", err
 	}
@@ -221,10 +227,10 @@ func (s *publish) data(x *Execution) (string, error) {
 }
 
 func (s *publish) due(x *Execution) (time.Time, error) {
-	if s.Delay.IsZero() {
+	if s.delay.IsZero() {
 		return time.Time{}, nil
 	}
-	v, err := s.Delay.Eval(x.Frame)
+	v, err := s.delay.Eval(x.Frame)
 	if err != nil {
 		return time.Time{}, err
 	}

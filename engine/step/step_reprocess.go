@@ -66,7 +66,7 @@ func buildReprocess(b *Compiler, c *field.Context, n *Node, p *reprocessParams) 
 			return nil
 		}
 		s.republishAs = t
-		b.Facts.Publishes = append(b.Facts.Publishes, Mention{t, c.Range(r.Republish.node), r.Republish.node})
+		b.Facts.Publishes = append(b.Facts.Publishes, Mention{t, c.Range(r.Republish.node)})
 	}
 	inner := b.inner(c.Symbols)
 	inner.Declare("item", &expression.Symbol{Slot: s.itemSlot})

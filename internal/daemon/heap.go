@@ -7,15 +7,14 @@ import (
 	"runtime/metrics"
 )
 
-// heapFloor is how large the heap may get before the collector runs, whatever the
-// program needs of it.
-const heapFloor uint64 = 48 << 20
+// heapEase is how much larger than twice what is in use the heap may get before the
+// collector runs.
+const heapEase uint64 = 48 << 20
 
-// easeCollector has the collector wait until the heap has heapFloor bytes. By its
-// own rule it runs whenever the heap has doubled: with the few megabytes that a
-// project needs at rest, many times a second under load, each time looking through
-// every compiled pipeline. From half of heapFloor on its own rule holds. What an
-// operator set with GOGC stays.
+// easeCollector has the collector wait until the heap has doubled and has heapEase
+// bytes besides. By its own rule it runs whenever the heap has doubled: with the few
+// megabytes that a project needs at rest, many times a second under load, each time
+// looking through every compiled pipeline. What an operator set with GOGC stays.
 func easeCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -47,10 +46,10 @@ func watchCollector(percent int) {
 // Changing it stops the program for a moment: it stays as it was before where that
 // is nearly right.
 func collectorPercent(live uint64, before int) int {
-	const own = 100              // the collector's own rule
-	const least = heapFloor / 16 // for less, the runtime's own minimum is in proportion to the percentage
-	now := max(own, int(heapFloor*100/max(live, least))-100)
-	if now != own && now > before*3/4 && now < before*5/4 {
+	const own = 100       // the collector's own rule
+	const least = 4 << 20 // for less, the runtime's own minimum is in proportion to the percentage
+	now := own + int(heapEase*100/max(live, least))
+	if now > before*3/4 && now < before*5/4 {
 		return before
 	}
 	return now

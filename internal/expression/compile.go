@@ -25,14 +25,12 @@ type Program struct {
 	root   term
 	locals int
 	paths  []string
-	roots  map[string]bool
 	pushed []Pushed
 	exact  bool // pushed says everything
 }
 
-// reads notes that the program reads a path below a name.
-func (p *Program) reads(root, path string) {
-	p.roots[root] = true
+// reads notes that the program reads a path.
+func (p *Program) reads(path string) {
 	if !slices.Contains(p.paths, path) {
 		p.paths = append(p.paths, path)
 	}
@@ -80,7 +78,7 @@ func Compile(src string, syms *Symbols) (*Program, *Error) {
 
 // compile builds a program of a syntax tree, or of a part of one.
 func compile(src string, n ast.Node, syms *Symbols) (*Program, *Error) {
-	p := &Program{source: strings.TrimSpace(src), roots: map[string]bool{}}
+	p := &Program{source: strings.TrimSpace(src)}
 	b := &builder{program: p, syms: syms, src: src}
 	p.root = b.term(n, exact)
 	if b.err != nil {

@@ -16,15 +16,16 @@ type loop struct {
 	name   string
 	list   term
 	body   term
-	at     ast.Node // of the body, or of the list where there is none
 	slot   int
 	weight int // what one turn costs
 }
 
 // loop compiles the list and the predicate of a function such as filter. Without a
-// predicate the elements themselves are taken.
-func (b *builder) loop(n *ast.BuiltinNode) *loop {
-	l := &loop{name: n.Name, list: b.term(n.Arguments[0], exact), at: n.Arguments[0], weight: 1}
+// predicate the elements themselves are taken. at is where the predicate stands,
+// or the list.
+func (b *builder) loop(n *ast.BuiltinNode) (l *loop, at ast.Node) {
+	at = n.Arguments[0]
+	l = &loop{name: n.Name, list: b.term(at, exact), weight: 1}
 	b.needs(n.Arguments[0], l.list, n.Name+" needs a list", Array)
 	var element *Type
 	if kindOf(l.list.typ) == Array {
@@ -35,13 +36,13 @@ func (b *builder) loop(n *ast.BuiltinNode) *loop {
 	if len(n.Arguments) > 1 {
 		p, ok := n.Arguments[1].(*ast.PredicateNode)
 		if !ok {
-			return l
+			return l, at
 		}
-		l.at = p.Node
+		at = p.Node
 		l.body, l.weight = b.predicate(p.Node, predicate{l.slot, element, -1}, predicates[n.Name])
 	}
 	b.next--
-	return l
+	return l, at
 }
 
 // predicates are the functions whose predicate is computed on.
@@ -145,8 +146,8 @@ func loopOf(name string) func(b *builder, n *ast.BuiltinNode) term {
 
 // conditionLoop is a loop whose body must give true or false.
 func (b *builder) conditionLoop(n *ast.BuiltinNode) *loop {
-	l := b.loop(n)
-	b.needs(l.at, l.body, "the predicate of "+l.name+" needs true or false", Bool)
+	l, at := b.loop(n)
+	b.needs(at, l.body, "the predicate of "+l.name+" needs true or false", Bool)
 	return l
 }
 
@@ -227,7 +228,7 @@ func (b *builder) filter(n *ast.BuiltinNode) term {
 }
 
 func (b *builder) mapped(n *ast.BuiltinNode) term {
-	l := b.loop(n)
+	l, _ := b.loop(n)
 	return term{typ: &Type{Kind: Array, Elem: l.body.typ}, eval: func(f *Frame) (any, error) {
 		list, err := l.elements(f)
 		if err != nil {
@@ -247,8 +248,8 @@ func (b *builder) mapped(n *ast.BuiltinNode) term {
 }
 
 func (b *builder) sum(n *ast.BuiltinNode) term {
-	l := b.loop(n)
-	b.needs(l.at, l.body, "sum adds numbers", Number, Array)
+	l, at := b.loop(n)
+	b.needs(at, l.body, "sum adds numbers", Number, Array)
 	typ := typeNumber
 	if kindOf(l.body.typ) == Integer {
 		typ = typeInteger
@@ -346,7 +347,7 @@ func (b *builder) find(n *ast.BuiltinNode) term {
 }
 
 func (b *builder) groupBy(n *ast.BuiltinNode) term {
-	l := b.loop(n)
+	l, _ := b.loop(n)
 	return term{typ: &Type{Kind: Object, Open: true}, eval: func(f *Frame) (any, error) {
 		list, err := l.elements(f)
 		if err != nil {
@@ -374,7 +375,7 @@ func (b *builder) groupBy(n *ast.BuiltinNode) term {
 
 // sortBy sorts by what the predicate gives; elements that are equal stay in order.
 func (b *builder) sortBy(n *ast.BuiltinNode) term {
-	l := b.loop(n)
+	l, _ := b.loop(n)
 	order := constant(nil, nil)
 	if len(n.Arguments) > 2 {
 		order = b.term(n.Arguments[2], computed)

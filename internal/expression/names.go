@@ -32,7 +32,7 @@ func (b *builder) read(n ast.Node, root string, segments []string, w want) term 
 		b.fail(n, err)
 	}
 	full := strings.Join(append([]string{root}, segments...), ".")
-	b.program.reads(root, full)
+	b.program.reads(full)
 	return term{eval: reader(sym.Slot, value.NewPath(rest...), full, w), typ: typ, name: full}
 }
 
@@ -69,14 +69,14 @@ func reader(slot int, path value.Path, name string, w want) func(f *Frame) (any,
 	if w&computed != 0 {
 		get = value.Get
 	}
-	missing := fmt.Errorf("%s is not set yet at this point", name)
-	if w&lenient != 0 {
-		missing = nil
-	}
+	strict := w&lenient == 0
 	return func(f *Frame) (any, error) {
 		v := f.Slots[slot]
 		if _, no := v.(unset); no {
-			return nil, missing
+			if strict {
+				return nil, fmt.Errorf("%s is not set yet at this point", name)
+			}
+			return nil, nil
 		}
 		return get(v, path), nil
 	}

@@ -112,12 +112,13 @@ func (b *builder) logic(n *ast.BinaryNode) term {
 
 // both evaluates two sides.
 func both(x, y term) func(f *Frame) (any, any, error) {
+	left, right := x.eval, y.eval // and not the terms, which are large
 	return func(f *Frame) (any, any, error) {
-		a, err := x.eval(f)
+		a, err := left(f)
 		if err != nil {
 			return nil, nil, err
 		}
-		b, err := y.eval(f)
+		b, err := right(f)
 		return a, b, err
 	}
 }

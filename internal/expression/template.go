@@ -8,6 +8,7 @@ import (
 
 // Template is a text with ${{ }} in it.
 type Template struct {
+	exact *Program // if it is exactly one ${{ }}; there are no parts then
 	parts []part
 }
 
@@ -62,6 +63,9 @@ func CompileTemplate(src string, syms *Symbols) (*Template, *Error) {
 	if text.Len() > 0 || len(t.parts) == 0 {
 		t.parts = append(t.parts, part{text: text.String()})
 	}
+	if len(t.parts) == 1 && t.parts[0].program != nil {
+		return &Template{exact: t.parts[0].program}, nil
+	}
 	return t, nil
 }
 
@@ -94,16 +98,11 @@ func closingOf(src string, i int) int {
 }
 
 // Exact returns the expression of a template that is exactly one ${{ }}, or nil.
-func (t *Template) Exact() *Program {
-	if len(t.parts) == 1 {
-		return t.parts[0].program
-	}
-	return nil
-}
+func (t *Template) Exact() *Program { return t.exact }
 
 // Constant returns the text of a template without expressions.
 func (t *Template) Constant() (any, bool) {
-	if len(t.parts) == 1 && t.parts[0].program == nil {
+	if len(t.parts) == 1 {
 		return t.parts[0].text, true
 	}
 	return nil, false
@@ -111,6 +110,9 @@ func (t *Template) Constant() (any, bool) {
 
 // Paths are the static paths its expressions read.
 func (t *Template) Paths() []string {
+	if t.exact != nil {
+		return t.exact.Paths()
+	}
 	var out []string
 	for _, p := range t.parts {
 		if p.program != nil {
@@ -122,8 +124,8 @@ func (t *Template) Paths() []string {
 
 // Eval evaluates the template.
 func (t *Template) Eval(f *Frame) (any, error) {
-	if p := t.Exact(); p != nil {
-		return p.Eval(f)
+	if t.exact != nil {
+		return t.exact.Eval(f)
 	}
 	if len(t.parts) == 1 {
 		return t.parts[0].text, nil
@@ -149,8 +151,8 @@ func (t *Template) Eval(f *Frame) (any, error) {
 
 // AppendJSON evaluates the template and appends the result as JSON.
 func (t *Template) AppendJSON(dst []byte, f *Frame) ([]byte, error) {
-	if p := t.Exact(); p != nil {
-		return p.AppendJSON(dst, f)
+	if t.exact != nil {
+		return t.exact.AppendJSON(dst, f)
 	}
 	v, err := t.Eval(f)
 	if err != nil {

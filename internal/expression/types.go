@@ -25,11 +25,12 @@ func kindOf(t *Type) Kind {
 }
 
 func typeOf(k Kind) *Type {
-	if k == Any {
-		return nil
-	}
-	return &Type{Kind: k, Open: true}
+	return openTypes[k]
 }
+
+// openTypes are the types of which no more is known than the kind.
+var openTypes = map[Kind]*Type{Null: {Kind: Null, Open: true}, Bool: {Kind: Bool, Open: true}, Integer: {Kind: Integer, Open: true},
+	Number: {Kind: Number, Open: true}, String: {Kind: String, Open: true}, Array: {Kind: Array, Open: true}, Object: {Kind: Object, Open: true}}
 
 func isNumber(k Kind) bool { return k == Integer || k == Number }
 

@@ -9,26 +9,33 @@ import (
 )
 
 // Path is where a value is inside another, compiled once.
-type Path struct {
-	segments []string
-	// rest[i] is the GJSON path of the segments from i on, escaped so that no key
-	// is taken for a wildcard or a modifier; empty where GJSON cannot say it.
-	rest []string
+type Path struct{ segments []segment }
+
+type segment struct {
+	name string
+	// rest is the GJSON path from this segment on, escaped so that no key is taken
+	// for a wildcard or a modifier; empty where GJSON cannot say it.
+	rest string
 }
 
 // NewPath compiles a path of member names and, for lists, decimal indexes.
 func NewPath(segments ...string) Path {
-	p := Path{segments: segments, rest: make([]string, len(segments))}
-	for i := range segments {
-		escaped := make([]string, 0, len(segments)-i)
-		for _, s := range segments[i:] {
-			escaped = append(escaped, gjson.Escape(s))
-		}
-		if !slices.Contains(segments[i:], "") { // GJSON has no path for an empty key
-			p.rest[i] = strings.Join(escaped, ".")
-		}
+	if len(segments) == 0 {
+		return Path{}
 	}
-	return p
+	escaped := make([]string, len(segments))
+	for i, s := range segments {
+		escaped[i] = gjson.Escape(s)
+	}
+	whole, list := strings.Join(escaped, "."), make([]segment, len(segments))
+	for i, at := 0, 0; i < len(segments); i++ {
+		list[i].name = segments[i]
+		if !slices.Contains(segments[i:], "") { // GJSON has no path for an empty key
+			list[i].rest = whole[at:]
+		}
+		at += len(escaped[i]) + 1
+	}
+	return Path{list}
 }
 
 // Len is how many segments the path has.
@@ -53,27 +60,28 @@ func exactly(v any) any {
 // in follows the path: through Go values by hand, and from the first document on
 // with GJSON.
 func (p Path) in(v any, found func(gjson.Result) any, last func(any) any) any {
-	for i, s := range p.segments {
+	for i := range p.segments {
+		s := &p.segments[i]
 		switch t := v.(type) {
 		case nil:
 			return nil
 		case Raw:
 			// GJSON takes a decimal key for an index in a list and for a name in an
 			// object, which is what paths mean here.
-			if p.rest[i] == "" {
-				v = into(t, s)
+			if s.rest == "" {
+				v = into(t, s.name)
 				continue
 			}
-			if r := gjson.Get(string(t), p.rest[i]); r.Exists() {
+			if r := gjson.Get(string(t), s.rest); r.Exists() {
 				return found(r)
 			}
 			return nil
 		case map[string]any:
-			v = t[s]
+			v = t[s.name]
 		case []any:
-			v = index(t, s)
+			v = index(t, s.name)
 		case map[string]string:
-			e, ok := t[s]
+			e, ok := t[s.name]
 			if !ok {
 				return nil
 			}

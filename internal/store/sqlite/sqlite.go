@@ -128,7 +128,7 @@ func (s *Store) open() error {
 
 func (s *Store) openWriting(ctx context.Context, check bool) (err error) {
 	if s.write, err = sql.Open("sqlite", source(s.path, "rw", "journal_mode(wal)", "synchronous(full)",
-		"busy_timeout(10000)", "cache_size(-16384)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
+		"busy_timeout(10000)", "cache_size(-8192)", "wal_autocheckpoint(4000)", "temp_store(memory)")); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
