@@ -318,3 +318,33 @@ func BenchmarkCommitBesideTrim(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGet reads documents of 600 bytes from all over a collection of 200,000.
+func BenchmarkGet(b *testing.B) {
+	s, err := sqlite.Open(filepath.Join(b.TempDir(), "data.db"), sqlite.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	const count, batch = 200_000, 1000
+	id := func(n int) string { return fmt.Sprintf("o-%08d", n) }
+	body := `{"x":"` + strings.Repeat("y", 590) + `"}`
+	for i := 0; i < count; i += batch {
+		var list store.Batch
+		for k := range batch {
+			list.Documents = append(list.Documents, store.Write{Kind: store.Put, Collection: "c", ID: id(i + k), Document: body})
+		}
+		if _, err := s.Commit(b.Context(), &list); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	b.ResetTimer()
+	b.ReportAllocs()
+	for n := range b.N {
+		if d, err := s.Get(ctx, "c", id(n*7919%count)); err != nil || d == nil {
+			b.Fatal(d, err)
+		}
+	}
+}
