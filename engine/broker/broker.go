@@ -147,7 +147,7 @@ func (b *Broker) forgetTypes() {
 // store's writer and only takes note. Numbers may come in any order; out of order
 // they cost a look into the log.
 func (b *Broker) Committed(batch *store.Batch, r store.Result) {
-	if len(batch.Events) == 0 && len(batch.Delayed) == 0 {
+	if len(batch.Events) == 0 && len(batch.Delayed) == 0 || b.draining() {
 		return
 	}
 	b.mu.Lock()
@@ -162,6 +162,13 @@ func (b *Broker) Committed(batch *store.Batch, r store.Result) {
 	}
 	b.mu.Unlock()
 	b.notify()
+}
+
+// draining reports that intake has ended: nothing is dispatched any more, and what is
+// published meanwhile is read from the log at the next start.
+func (b *Broker) draining() bool {
+	run := b.running.Load()
+	return run != nil && run.intake.Err() != nil
 }
 
 // Head is the number up to which the log was handed to live subscriptions.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"pipelined"
@@ -37,6 +38,7 @@ type Options struct {
 // Run runs the project in dir until ctx ends; then it drains. A second end of
 // patience is the caller's: see cmd/pipelined.
 func Run(ctx context.Context, dir string, o Options) error {
+	easeCollector()
 	l, err := Load(dir, o.Sets)
 	if err != nil {
 		return err
@@ -157,7 +159,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	admin := &http.Server{Handler: console.Handler(d.service, console.Config{
 		Token: d.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
-	easeCollector() // not while starting, so that what that left over is gone
+	go debug.FreeOSMemory() // what starting left over
 	go serveOn(public, d.public, stop)
 	go serveOn(admin, d.admin, stop)
 	if d.options.Watch {

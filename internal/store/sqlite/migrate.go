@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 
 	"modernc.org/sqlite"
 
@@ -59,8 +60,7 @@ create table parked (subscription text not null, grp text not null, seq integer 
 create index parked_seq on parked (seq);
 `}
 
-// migrate brings the file to the newest version, each step in a transaction of
-// its own.
+// migrate brings the file to the newest version, in one transaction.
 func migrate(ctx context.Context, c *sql.Conn, path string) error {
 	var version int
 	if err := c.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
@@ -78,11 +78,12 @@ func migrate(ctx context.Context, c *sql.Conn, path string) error {
 			return fmt.Errorf("%s is a database of another program; set store.path to another file", path)
 		}
 	}
-	for ; version < len(migrations); version++ {
-		text := fmt.Sprintf("begin immediate; %s pragma user_version = %d; commit;", migrations[version], version+1)
-		if _, err := c.ExecContext(ctx, text); err != nil {
-			return fmt.Errorf("migrate to version %d: %w", version+1, err)
-		}
+	if version == len(migrations) {
+		return nil
+	}
+	text := fmt.Sprintf("begin immediate; %s pragma user_version = %d; commit;", strings.Join(migrations[version:], ""), len(migrations))
+	if _, err := c.ExecContext(ctx, text); err != nil {
+		return fmt.Errorf("migrate from version %d to %d: %w", version, len(migrations), err)
 	}
 	return nil
 }
