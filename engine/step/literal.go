@@ -37,6 +37,9 @@ func (l Literal) IsZero() bool { return l.node == nil }
 // Flag is true, or nothing.
 type Flag bool
 
+// TakesNothing says that `stop:` is complete.
+func (Flag) TakesNothing() {}
+
 // DecodeField takes true or nothing after the colon.
 func (f *Flag) DecodeField(c *field.Context, n *yaml.Node) {
 	*f = true

@@ -17,10 +17,11 @@ var (
 	CodeTemplate    = diag.Code{ID: "E207", Title: "${{ }} where a literal is needed"}
 	CodeLoad        = diag.Code{ID: "E208", Title: "value that cannot be evaluated at load"}
 	CodeExclusive   = diag.Code{ID: "E209", Title: "keys that exclude each other"}
+	CodeEmpty       = diag.Code{ID: "E210", Title: "key without a value"}
 )
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
 	return []diag.Code{CodeTag, CodeComment, CodeChanged, CodeBooleanWord, CodeUnknownKey, CodeMissing, CodeWrongType,
-		CodeEnum, CodeRange, CodeName, CodeTemplate, CodeLoad, CodeExclusive}
+		CodeEnum, CodeRange, CodeName, CodeTemplate, CodeLoad, CodeExclusive, CodeEmpty}
 }

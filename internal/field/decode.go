@@ -214,12 +214,16 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 	var out []setter
 	for _, f := range s.fields {
 		p, ok := given[f.key]
-		if ok && f.required && f.empty(p.Value) {
+		if ok && f.required && !f.kind.takesNothing && f.empty(p.Value) {
 			d.Report(CodeMissing, diag.Error, p.KeyNode, "the key "+f.key+" has no value", "It cannot run without it.",
 				"write it behind `"+f.key+":` ("+f.doc+")")
 			continue
 		}
 		if !ok || f.kind.defaults() && f.empty(p.Value) {
+			if ok && p.Value.Value == "" {
+				d.Report(CodeEmpty, diag.Warning, p.KeyNode, "the key "+f.key+" has no value", "It is as if it was not written.",
+					"write it behind `"+f.key+":` ("+f.doc+"), or remove the key")
+			}
 			d.absent(f, at, dst.Field(f.index))
 			continue
 		}
@@ -248,7 +252,7 @@ func (f *spec) empty(n *yaml.Node) bool {
 // defaults reports whether a key with nothing behind it is the default. The other
 // types see for themselves what an empty value means.
 func (k *kindSpec) defaults() bool {
-	return k.form != formCustom && k.form != formAny && k.form != formStruct
+	return k.omittable || k.form != formCustom && k.form != formAny && k.form != formStruct
 }
 
 // isNull is true for nothing, ~ and null where YAML reads them so.

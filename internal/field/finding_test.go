@@ -67,6 +67,7 @@ func TestFindings(t *testing.T) {
 		{"a number of an own tag", "json: !!int seven", "E113", "!!int seven", `quote it as "seven", or write the number as JSON does`},
 		{"a quote in single quotes", `enum: 'it''s one'`, "E204", `'it''s one'`, "it is one of: one, two"},
 		{"an expression that gives no name", "name: ${{ 'x y' }}", "E206", "${{ 'x y' }}", "correct the expression, or write the value itself"},
+		{"nothing behind a key", "count:", "E210", "count", "write it behind `count:` (A count.), or remove the key"},
 		{"nothing in a list", "list: [a, ~]", "E203", "~", "write a text"},
 	}
 	for _, tt := range tests {
@@ -87,7 +88,7 @@ func TestFindings(t *testing.T) {
 
 func TestNothingIsFoundInWhatIsRight(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{`text: "true"`, `text: '1.5'`, `json: "1e999"`, "text: 1e999", "any: 1e308", "text: ~", "count:", "flag: null", "list: ['~', '1']"} {
+	for _, text := range []string{`text: "true"`, `text: '1.5'`, `json: "1e999"`, "text: 1e999", "any: 1e308", "text: ~", "flag: null", "list: ['~', '1']"} {
 		if list := found(field.Of[everything](), innerKey+text); len(list) > 0 {
 			t.Errorf("%s: %+v", text, list)
 		}

@@ -32,6 +32,8 @@ type segment struct {
 // FieldType names the type in the reference.
 func (JSON) FieldType() string { return "any value" }
 
+func (JSON) omittable() {}
+
 // IsZero reports whether nothing was written.
 func (j JSON) IsZero() bool { return !j.set }
 
@@ -266,6 +268,8 @@ type Text struct {
 
 // FieldType names the type in the reference.
 func (Text) FieldType() string { return "text" }
+
+func (Text) omittable() {}
 
 // IsZero reports whether nothing was written.
 func (t Text) IsZero() bool { return !t.set }

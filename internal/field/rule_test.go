@@ -51,7 +51,7 @@ func TestKeysThatExcludeOrNeedEachOther(t *testing.T) {
 		{"one key", "url: a", nil, ""},
 		{"two that exclude each other", "url: a\npath: b", nil, "2:1 E209 url and path exclude each other"},
 		{"two whose values are expressions", "path: ${{ input.a }}\nurl: ${{ input.b }}", nil, "2:1 E209 path and url exclude each other"},
-		{"a key without a value is not given", "url: a\npath:", nil, ""},
+		{"a key without a value is not given", "url: a\npath:", nil, "2:1 E210 the key path has no value"},
 		{"a key beside the struct", "url: a", []string{"connection"}, "1:1 E209 connection and url exclude each other"},
 		{"a key beside it that nobody minds", "path: a", []string{"connection"}, ""},
 		{"one that needs another", "cert: a", nil, "1:1 E202 cert needs key too"},

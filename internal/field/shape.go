@@ -70,6 +70,9 @@ type kindSpec struct {
 	elem  *kindSpec // of a list or map
 	shape *Shape    // of a struct
 	ptr   bool
+
+	omittable    bool // nothing behind the key is the same as no key
+	takesNothing bool // nothing behind the key is a value
 }
 
 var (
@@ -80,6 +83,8 @@ var (
 	conditionType = reflect.TypeFor[expression.Condition]()
 	bareType      = reflect.TypeFor[expression.Bare]()
 	decoderType   = reflect.TypeFor[Decoder]()
+	omittableType = reflect.TypeFor[interface{ omittable() }]()
+	nothingType   = reflect.TypeFor[NothingTaker]()
 )
 
 // Of builds the shape of a struct type. A declaration that breaks the rules of
@@ -253,7 +258,7 @@ func kindOf(t reflect.Type, outer []reflect.Type) (*kindSpec, string) {
 	case t == bareType:
 		k.form = formBare
 	case reflect.PointerTo(t).Implements(decoderType):
-		k.form = formCustom
+		k.form, k.omittable, k.takesNothing = formCustom, t.Implements(omittableType), t.Implements(nothingType)
 	case t.Kind() == reflect.Pointer && t.Implements(decoderType):
 		k.form, k.ptr = formCustom, true
 	case t.Kind() == reflect.String:
@@ -301,3 +306,7 @@ func (k *kindSpec) composed(t reflect.Type, outer []reflect.Type) (*kindSpec, st
 type Decoder interface {
 	DecodeField(c *Context, n *yaml.Node)
 }
+
+// NothingTaker is implemented by Decoders for which a key with nothing behind it is
+// complete, such as `stop:`.
+type NothingTaker interface{ TakesNothing() }
