@@ -21,62 +21,57 @@ steps:
 // the first second, in which a process warms up. A part lasts a second or two, so the
 // medians of several rounds count.
 func growBacklog(b settings) error {
-	var publishing, consuming parts
-	for range b.rounds {
-		if err := backlogRound(b, &publishing, &consuming); err != nil {
+	publishing, consuming := make([]costs, b.rounds), make([]costs, b.rounds)
+	for i := range b.rounds {
+		var err error
+		if publishing[i], consuming[i], err = backlogRound(b); err != nil {
 			return err
 		}
 	}
 	all := thousands(float64(b.many))
-	table([]string{"CPU µs/event", "few waiting", all + " waiting", "ratio"}, [][]string{
-		{"published", number(median(publishing.few)), number(median(publishing.many)), number(publishing.ratio())},
-		{"consumed", number(median(consuming.few)), number(median(consuming.many)), number(consuming.ratio())},
-	})
-	b.figures.atMost("growth: publishing with "+all+" waiting", publishing.ratio(), "× few", 1.2, 1.05)
-	b.figures.atMost("growth: consuming with "+all+" waiting", consuming.ratio(), "× few", 1.2, 1.05)
+	var rows [][]string
+	for _, does := range []struct {
+		what, row string
+		rounds    []costs
+	}{{"publishing", "published", publishing}, {"consuming", "consumed", consuming}} {
+		few := medianOf(does.rounds, func(c costs) float64 { return c.few })
+		many := medianOf(does.rounds, func(c costs) float64 { return c.many })
+		rows = append(rows, []string{does.row, number(few), number(many), number(many / few)})
+		b.figures.atMost("growth: "+does.what+" with "+all+" waiting", many/few, "× few", 1.2, 1.05)
+	}
+	table([]string{"CPU µs/event", "few waiting", all + " waiting", "ratio"}, rows)
 	return nil
 }
 
 // backlogRound fills a store of its own and has it consumed.
-func backlogRound(b settings, publishing, consuming *parts) error {
+func backlogRound(b settings) (published, consumed costs, err error) {
 	dir, err := copyProject(b, "s3")
 	if err != nil {
-		return err
+		return published, consumed, err
 	}
 	defer os.RemoveAll(dir)
 	price := filepath.Join(dir, "price.yaml")
 	consumer, err := os.ReadFile(price)
 	if err != nil {
-		return err
+		return published, consumed, err
 	}
 	if err := os.WriteFile(price, []byte(held), 0o644); err != nil {
-		return err
+		return published, consumed, err
 	}
-	published, err := fill(b, dir)
-	if err != nil {
-		return fmt.Errorf("publishing: %w", err)
+	if published, err = fill(b, dir); err != nil {
+		return published, consumed, fmt.Errorf("publishing: %w", err)
 	}
 	if err := os.WriteFile(price, consumer, 0o644); err != nil {
-		return err
+		return published, consumed, err
 	}
-	consumed, err := drain(b, dir)
-	if err != nil {
-		return fmt.Errorf("consuming: %w", err)
+	if consumed, err = drain(b, dir); err != nil {
+		return published, consumed, fmt.Errorf("consuming: %w", err)
 	}
-	publishing.add(published)
-	consuming.add(consumed)
-	return nil
+	return published, consumed, nil
 }
 
 // costs are CPU µs per event.
 type costs struct{ few, many float64 }
-
-// parts are the costs of several rounds.
-type parts struct{ few, many []float64 }
-
-func (p *parts) add(c costs) { p.few, p.many = append(p.few, c.few), append(p.many, c.many) }
-
-func (p *parts) ratio() float64 { return median(p.many) / median(p.few) }
 
 // fill publishes in ten parts.
 func fill(b settings, dir string) (costs, error) {
@@ -158,24 +153,14 @@ func growPipelines(b settings) error {
 	var rows [][]string
 	for _, sc := range []struct {
 		name, project string
-		measure       func(*server) (float64, error)
+		measure       func(*server, time.Duration) (float64, error)
 	}{
-		{"S1, per request", "s1", func(s *server) (float64, error) {
-			j := job{conns: b.conns, length: b.arm / 5, request: postOrder, check: priced}
-			if _, err := load(s, j); err != nil {
-				return 0, err
-			}
-			j.length = b.arm
-			r, err := load(s, j)
+		{"S1, per request", "s1", func(s *server, length time.Duration) (float64, error) {
+			r, err := load(s, job{conns: b.conns, length: length, request: postOrder, check: priced})
 			return r.cpuPerRequest(), err
 		}},
-		{"S3b, per event", "s3", func(s *server) (float64, error) {
-			j := job{conns: b.conns, length: b.arm / 5, request: postOrder}
-			if _, err := throughPipelines(s, j, 1); err != nil {
-				return 0, err
-			}
-			j.length = b.arm
-			r, err := throughPipelines(s, j, 1)
+		{"S3b, per event", "s3", func(s *server, length time.Duration) (float64, error) {
+			r, err := throughPipelines(s, job{conns: b.conns, length: length, request: postOrder}, 1)
 			return r.cpuPerEvent(), err
 		}},
 	} {
@@ -184,7 +169,12 @@ func growPipelines(b settings) error {
 			{"alone", alone},
 			{"among a thousand", func() (*server, error) { return startWith(b, others, sc.project) }},
 			{"alone again (A/A)", alone},
-		}, sc.measure)
+		}, func(s *server) (float64, error) {
+			if _, err := sc.measure(s, b.arm/5); err != nil { // warms up
+				return 0, err
+			}
+			return sc.measure(s, b.arm)
+		})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -92,13 +93,14 @@ func (s *server) start() error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
+	last := cmp.Or(s.admin, s.addr) // pipelined opens the admin listener last
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if c, err := net.Dial("tcp", s.addr); err == nil {
+		if c, err := net.Dial("tcp", last); err == nil {
 			return c.Close()
 		}
 	}
 	s.stop()
-	return fmt.Errorf("the server does not listen on %s:\n%s", s.addr, s.log.String())
+	return fmt.Errorf("the server does not listen on %s:\n%s", last, s.log.String())
 }
 
 func (s *server) stop() {
