@@ -320,7 +320,7 @@ func (b *Compiler) step(c *field.Context, def *definition.Step) *Node {
 		return nil
 	}
 	n := &Node{
-		Name: string(opts.Name), Key: b.actionName(action.Key), At: c.Range(action.KeyNode),
+		Name: string(opts.Name), Key: action.Key, At: c.Range(action.KeyNode),
 		named: opts.Name != "", slot: -1, errorSlot: -1,
 		when: opts.When, timeout: opts.Timeout, onError: opts.OnError.policy,
 	}
@@ -435,14 +435,6 @@ func (b *Compiler) actionKey(c *field.Context, def *definition.Step) *field.Pair
 	return nil
 }
 
-// actionName is the key of an action, the same text for every step that has it.
-func (b *Compiler) actionName(key string) string {
-	if ctl := b.Controls[key]; ctl != nil {
-		return ctl.Key
-	}
-	return b.Connectors.Operation(key).Key
-}
-
 func (b *Compiler) isAction(key string) bool {
 	return b.Controls[key] != nil || b.Connectors.Operation(key) != nil
 }
@@ -453,12 +445,14 @@ func (b *Compiler) actionKeys() []string {
 	return keys
 }
 
-// action builds what the step does.
+// action builds what the step does. The step's key becomes that of the declaration,
+// one text for all steps instead of one in each file.
 func (b *Compiler) action(c *field.Context, n *Node, key *field.Pair, pairs []field.Pair, def *definition.Step) Action {
 	if ctl := b.Controls[key.Key]; ctl != nil {
 		if b.strays(c, ctl, pairs) {
 			return nil
 		}
+		n.Key = ctl.Key
 		return ctl.build(b, c, n, pairs, def)
 	}
 	return b.connectorAction(c, n, key, pairs)

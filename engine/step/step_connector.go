@@ -34,7 +34,7 @@ func (c *Client) Get() io.Closer {
 // it will be called with.
 func (b *Compiler) connectorAction(c *field.Context, n *Node, key *field.Pair, rest []field.Pair) Action {
 	op := b.Connectors.Operation(key.Key)
-	n.connector = true
+	n.Key, n.connector = op.Key, true
 	for _, p := range rest {
 		if p.Key != key.Key {
 			b.stray(c, p, key.Key)

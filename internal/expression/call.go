@@ -219,7 +219,7 @@ func resultOf(fn *Function, args []term) *Type {
 			return args[0].typ.Elem
 		}
 	}
-	return typeOf(results[fn.Name])
+	return typeOf[results[fn.Name]]
 }
 
 // results are the kinds of what functions give; the others may give anything.

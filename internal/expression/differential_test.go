@@ -28,12 +28,12 @@ func (g generator) name() string { return names[min(g.IntN(len(names)), g.IntN(l
 // quoted is a text in JSON, some of its characters escaped.
 func (g generator) quoted(s string) string {
 	text, _ := json.Marshal(s)
-	if g.IntN(3) > 0 || strings.Contains(s, `\`) {
+	if g.IntN(3) > 0 || strings.Contains(string(text), `\`) {
 		return string(text)
 	}
 	var b strings.Builder
 	for _, c := range string(text) {
-		if c >= 'a' && c <= 'z' && !strings.Contains(string(text), `\`) && g.IntN(3) == 0 {
+		if c >= 'a' && c <= 'z' && g.IntN(3) == 0 {
 			fmt.Fprintf(&b, `\u%04x`, c)
 			continue
 		}

@@ -24,13 +24,9 @@ func kindOf(t *Type) Kind {
 	return t.Kind
 }
 
-func typeOf(k Kind) *Type {
-	return openTypes[k]
-}
-
-// openTypes are the types of which no more is known than the kind.
-var openTypes = map[Kind]*Type{Null: {Kind: Null, Open: true}, Bool: {Kind: Bool, Open: true}, Integer: {Kind: Integer, Open: true},
-	Number: {Kind: Number, Open: true}, String: {Kind: String, Open: true}, Array: {Kind: Array, Open: true}, Object: {Kind: Object, Open: true}}
+// typeOf is the type of which no more is known than the kind; nil for Any.
+var typeOf = map[Kind]*Type{Null: typeNull, Bool: typeBool, Integer: typeInteger, Number: typeNumber, String: typeString,
+	Array: {Kind: Array}, Object: {Kind: Object, Open: true}}
 
 func isNumber(k Kind) bool { return k == Integer || k == Number }
 

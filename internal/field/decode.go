@@ -214,16 +214,18 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 	var out []setter
 	for _, f := range s.fields {
 		p, ok := given[f.key]
-		if ok && f.required && !f.kind.takesNothing && f.empty(p.Value) {
+		empty := ok && f.empty(p.Value)
+		if empty && f.required {
 			d.Report(CodeMissing, diag.Error, p.KeyNode, "the key "+f.key+" has no value", "It cannot run without it.",
 				"write it behind `"+f.key+":` ("+f.doc+")")
 			continue
 		}
-		if !ok || f.kind.defaults() && f.empty(p.Value) {
-			if ok && p.Value.Value == "" {
-				d.Report(CodeEmpty, diag.Warning, p.KeyNode, "the key "+f.key+" has no value", "It is as if it was not written.",
-					"write it behind `"+f.key+":` ("+f.doc+"), or remove the key")
-			}
+		omitted := empty && f.kind.defaults()
+		if omitted && p.Value.Value == "" {
+			d.Report(CodeEmpty, diag.Warning, p.KeyNode, "the key "+f.key+" has no value", "It is as if it was not written.",
+				"write it behind `"+f.key+":` ("+f.doc+"), or remove the key")
+		}
+		if !ok || omitted {
 			d.absent(f, at, dst.Field(f.index))
 			continue
 		}
@@ -240,13 +242,13 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 	return out
 }
 
-// empty reports whether nothing stands behind a key. Where any value may stand,
+// empty reports whether nothing stands behind a key that takes something. Where any value may stand,
 // null is one if it is written out.
 func (f *spec) empty(n *yaml.Node) bool {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	return isNull(n) && (n.Value == "" || f.kind.form != formAny && f.kind.form != formCustom)
+	return !f.kind.takesNothing && isNull(n) && (n.Value == "" || f.kind.form != formAny && f.kind.form != formCustom)
 }
 
 // defaults reports whether a key with nothing behind it is the default. The other
