@@ -40,7 +40,7 @@ var house = []string{
 	"engine/step",
 	"engine/program",
 	"engine",
-	"internal/console",
+	"internal/admin",
 	"connectors/all",
 	"triggers/all",
 	"internal/daemon",
@@ -83,7 +83,7 @@ func TestOnlyTheirOwnersImportTheLibraries(t *testing.T) {
 		"github.com/expr-lang/expr": {"internal/expression"},
 		"github.com/tidwall/gjson":  {"internal/value", "internal/schema", "objectstore"},
 		"github.com/robfig/cron/v3": {"triggers/cron"},
-		"github.com/go-chi/chi/v5":  {"triggers/http", "internal/console"},
+		"github.com/go-chi/chi/v5":  {"triggers/http", "internal/admin"},
 		"github.com/spf13/cobra":    {"cmd/pipelined"},
 	}
 	for pkg, imports := range packagesWith(t, func(string) bool { return true }) {

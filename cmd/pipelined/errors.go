@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 	"pipelined/internal/field"
 )
@@ -30,7 +30,7 @@ letters, which nothing handled. Every change is noted in the record's history.`,
 
 // errorFlags are the filters every command takes.
 type errorFlags struct {
-	console.ErrorQuery
+	admin.ErrorQuery
 	since  string
 	asJSON bool
 }
@@ -45,7 +45,7 @@ func (e *errorFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&e.asJSON, "json", false, "print JSON")
 }
 
-func (e *errorFlags) query() (console.ErrorQuery, error) {
+func (e *errorFlags) query() (admin.ErrorQuery, error) {
 	if e.since != "" {
 		d, err := field.ParseDuration(e.since)
 		if err != nil {
@@ -86,7 +86,7 @@ func errorsList(sets program.Sets) *cobra.Command {
 	return c
 }
 
-func printFailures(w io.Writer, list *console.Failures) error {
+func printFailures(w io.Writer, list *admin.Failures) error {
 	t := tabwriter.NewWriter(w, 2, 4, 2, ' ', 0)
 	if len(list.Records) > 0 {
 		fmt.Fprintln(t, "FAILED\tPIPELINE\tSTEP\tSTATUS\tATTEMPTS\tID\tERROR")
@@ -131,7 +131,7 @@ func errorsShow(sets program.Sets) *cobra.Command {
 		Args:    between(1, 2, "errors show takes an id and a project folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withProject(cmd.Context(), dirArg(args, 1), sets, func(p daemon.Project) error {
-				list, err := p.Errors(cmd.Context(), console.ErrorQuery{IDs: args[:1], Collection: collection})
+				list, err := p.Errors(cmd.Context(), admin.ErrorQuery{IDs: args[:1], Collection: collection})
 				if err != nil {
 					return err
 				}
@@ -153,7 +153,7 @@ func errorsShow(sets program.Sets) *cobra.Command {
 
 // change runs a change on the records that arguments and filters name: ids first,
 // the project folder last.
-func change(cmd *cobra.Command, sets program.Sets, e *errorFlags, c console.ErrorChange, args []string, all bool) error {
+func change(cmd *cobra.Command, sets program.Sets, e *errorFlags, c admin.ErrorChange, args []string, all bool) error {
 	q, err := e.query()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func change(cmd *cobra.Command, sets program.Sets, e *errorFlags, c console.Erro
 	})
 }
 
-func printChanges(w io.Writer, done *console.Changes) {
+func printChanges(w io.Writer, done *admin.Changes) {
 	would := ""
 	if done.DryRun {
 		would = "would be "
@@ -203,7 +203,7 @@ func printChanges(w io.Writer, done *console.Changes) {
 func errorsRedrive(sets program.Sets) *cobra.Command {
 	var e errorFlags
 	var all bool
-	c := console.ErrorChange{Action: "redrive"}
+	c := admin.ErrorChange{Action: "redrive"}
 	cmd := &cobra.Command{
 		Use:   "redrive [ID...] DIR",
 		Short: "Publish the events of failed executions again",
@@ -226,7 +226,7 @@ for the next start.`,
 func errorsDiscard(sets program.Sets) *cobra.Command {
 	var e errorFlags
 	var all bool
-	c := console.ErrorChange{Action: "discard"}
+	c := admin.ErrorChange{Action: "discard"}
 	cmd := &cobra.Command{
 		Use:     "discard [ID...] DIR",
 		Short:   "Give failed executions up",
@@ -245,7 +245,7 @@ func errorsDiscard(sets program.Sets) *cobra.Command {
 func errorsEdit(sets program.Sets) *cobra.Command {
 	var e errorFlags
 	var input, set string
-	c := console.ErrorChange{Action: "edit"}
+	c := admin.ErrorChange{Action: "edit"}
 	cmd := &cobra.Command{
 		Use:   "edit ID... DIR",
 		Short: "Mend the input of failed executions",

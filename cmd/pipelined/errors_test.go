@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 )
 
 const fragile = `pipeline: fragile
@@ -66,9 +66,9 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 	}
 	publish(`{"n":0,"country":"DE"}`)
 	first, second, third := publish(`{"n":1,"password":"secret"}`), publish(`{"n":2}`), publish(`{"n":3}`)
-	list := func(want int, args ...string) *console.Failures {
+	list := func(want int, args ...string) *admin.Failures {
 		t.Helper()
-		var l console.Failures
+		var l admin.Failures
 		p.errors(&l, append([]string{"list", dir}, args...)...)
 		if l.Total != want {
 			t.Errorf("%v: %d records, want %d: %+v", args, l.Total, want, l.Records)
@@ -95,7 +95,7 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 	}
 
 	// Sent again as it is, it fails again; mended, it passes, for the one pipeline.
-	var done console.Changes
+	var done admin.Changes
 	p.errors(&done, "redrive", first, dir, "--dry-run")
 	if len(done.Records) != 1 || done.Records[0].Did != "redriven" || !done.DryRun || len(p.objects("failures", "--where", `doc.status == "pending"`)) != 3 {
 		t.Errorf("%+v", done)

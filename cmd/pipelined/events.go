@@ -10,13 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 )
 
 func eventsCommand(sets program.Sets) *cobra.Command {
 	c := &cobra.Command{Use: "events", Short: "Publish events by hand, or again"}
-	var ev console.Event
+	var ev admin.Event
 	var data string
 	var headers []string
 	var asJSON bool

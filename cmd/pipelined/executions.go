@@ -10,7 +10,7 @@ import (
 
 	"pipelined"
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 	"pipelined/internal/field"
 	"pipelined/internal/store"
@@ -23,7 +23,7 @@ func executionsCommand(sets program.Sets) *cobra.Command {
 }
 
 func executionsList(sets program.Sets) *cobra.Command {
-	var q console.ExecutionQuery
+	var q admin.ExecutionQuery
 	var since string
 	var asJSON bool
 	c := &cobra.Command{

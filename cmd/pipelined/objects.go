@@ -6,13 +6,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 )
 
 func objectsCommand(sets program.Sets) *cobra.Command {
 	c := &cobra.Command{Use: "objects", Short: "Look into the object store"}
-	var q console.ObjectQuery
+	var q admin.ObjectQuery
 	var asJSON bool
 	find := &cobra.Command{
 		Use:   "find COLLECTION [DIR]",

@@ -6,12 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 )
 
 func replayCommand(sets program.Sets) *cobra.Command {
-	var q console.Replay
+	var q admin.Replay
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "replay PIPELINE [DIR]",

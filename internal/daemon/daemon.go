@@ -16,8 +16,8 @@ import (
 	"pipelined"
 	"pipelined/engine"
 	"pipelined/engine/program"
+	"pipelined/internal/admin"
 	"pipelined/internal/clock"
-	"pipelined/internal/console"
 	"pipelined/internal/store/sqlite"
 )
 
@@ -155,8 +155,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	logger := slog.NewLogLogger(d.options.Logger.Handler(), slog.LevelDebug)
 	public := &http.Server{Handler: d.engine, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: logger}
-	registry := console.NewRegistry(d.engine, d.options.Version)
-	admin := &http.Server{Handler: console.Handler(d.service, console.Config{
+	registry := admin.NewRegistry(d.engine, d.options.Version)
+	admin := &http.Server{Handler: admin.Handler(d.service, admin.Config{
 		Token: d.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
 	go debug.FreeOSMemory() // what starting left over
@@ -186,8 +186,8 @@ func serveOn(s *http.Server, l net.Listener, stop context.CancelCauseFunc) {
 // it so: the revision before goes on working.
 func (d *daemon) ready() error { return d.engine.Ready() }
 
-func (d *daemon) service() *console.Service {
-	return &console.Service{
+func (d *daemon) service() *admin.Service {
+	return &admin.Service{
 		Store: d.store, Clock: d.engine.Clock(), NewID: engine.NewID, Program: d.engine.Program(),
 		Publish: d.engine.Publish, Commit: d.engine.Commit, Recent: d.engine.Recent, Subscriptions: d.engine.Subscriptions,
 	}

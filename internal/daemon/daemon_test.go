@@ -18,7 +18,7 @@ import (
 	"pipelined"
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine/program"
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
 	"pipelined/internal/store"
 	triggersall "pipelined/triggers/all"
@@ -196,11 +196,11 @@ func TestConnect(t *testing.T) {
 		return p
 	}
 	p := look(true)
-	if _, err := p.PublishEvent(t.Context(), console.Event{Type: "note", Data: json.RawMessage(`{"id":"a","n":1.10}`)}); err != nil {
+	if _, err := p.PublishEvent(t.Context(), admin.Event{Type: "note", Data: json.RawMessage(`{"id":"a","n":1.10}`)}); err != nil {
 		t.Fatal(err)
 	}
-	query := console.ObjectQuery{Collection: "notes", Where: "doc.n > 1", OrderBy: []string{"n", "_id"}, Limit: 10}
-	find := func(p daemon.Project) *console.Objects {
+	query := admin.ObjectQuery{Collection: "notes", Where: "doc.n > 1", OrderBy: []string{"n", "_id"}, Limit: 10}
+	find := func(p daemon.Project) *admin.Objects {
 		t.Helper()
 		o, err := p.Objects(t.Context(), query)
 		if err != nil {
@@ -210,7 +210,7 @@ func TestConnect(t *testing.T) {
 	}
 	r.eventually("the document", func() bool { return len(find(p).Documents) == 1 })
 	while := find(p)
-	list, err := p.Executions(t.Context(), console.ExecutionQuery{Pipeline: "note", Since: time.Hour, Limit: 5})
+	list, err := p.Executions(t.Context(), admin.ExecutionQuery{Pipeline: "note", Since: time.Hour, Limit: 5})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("executions: %v, %v", list, err)
 	}
@@ -221,11 +221,10 @@ func TestConnect(t *testing.T) {
 	if s, err := p.Status(t.Context()); err != nil || s.Project != "x" {
 		t.Errorf("status: %+v, %v", s, err)
 	}
-	var usage *daemon.UsageError
-	if _, err := p.Execution(t.Context(), "nobody"); !errors.As(err, &usage) {
+	if _, err := p.Execution(t.Context(), "nobody"); daemon.ExitCode(err) != daemon.ExitUsage {
 		t.Errorf("an unknown execution: %v", err)
 	}
-	if _, err := p.Objects(t.Context(), console.ObjectQuery{Collection: "notes", Where: "doc.n >", Limit: 1}); !errors.As(err, &usage) {
+	if _, err := p.Objects(t.Context(), admin.ObjectQuery{Collection: "notes", Where: "doc.n >", Limit: 1}); daemon.ExitCode(err) != daemon.ExitUsage {
 		t.Errorf("a wrong condition: %v", err)
 	}
 	if err := r.stop(); err != nil {

@@ -3,7 +3,7 @@ package daemon
 import (
 	"errors"
 
-	"pipelined/internal/console"
+	"pipelined/internal/admin"
 	"pipelined/internal/store"
 )
 
@@ -36,7 +36,7 @@ func ExitCode(err error) int {
 		return ExitOK
 	case errors.Is(err, ErrFindings):
 		return ExitFindings
-	case errors.As(err, &usage), console.IsMistake(err):
+	case errors.As(err, &usage), admin.IsMistake(err):
 		return ExitUsage
 	}
 	return ExitEnvironment

@@ -1,7 +1,7 @@
-// Package console is the admin side of a project: what a person, a script or a
+// Package admin is the admin side of a project: what a person, a script or a
 // dashboard asks of it. The same Service answers the command line on a stopped
 // project, from its store, and the admin listener of a running one.
-package console
+package admin
 
 import (
 	"context"

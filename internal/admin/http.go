@@ -1,4 +1,4 @@
-package console
+package admin
 
 import (
 	"crypto/subtle"
@@ -206,7 +206,8 @@ func (b *badRequest) Error() string { return b.what + ": " + b.why }
 func IsMistake(err error) bool {
 	var bad *badRequest
 	var where *BadWhere
-	return errors.As(err, &bad) || errors.As(err, &where) || errors.Is(err, ErrNotFound)
+	var told *refused
+	return errors.As(err, &bad) || errors.As(err, &told) || errors.As(err, &where) || errors.Is(err, ErrNotFound)
 }
 
 func number(r *http.Request, name string) (int, error) {

@@ -1,4 +1,4 @@
-package console_test
+package admin_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"pipelined/connectors"
 	"pipelined/engine"
 	"pipelined/engine/program"
+	"pipelined/internal/admin"
 	"pipelined/internal/clock"
-	"pipelined/internal/console"
 	"pipelined/internal/definition"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
@@ -34,7 +34,7 @@ steps:
 `
 
 // running is an engine on a small project, and its admin listener.
-func running(t *testing.T, ready error) (*engine.Engine, *console.Service, *httptest.Server) {
+func running(t *testing.T, ready error) (*engine.Engine, *admin.Service, *httptest.Server) {
 	t.Helper()
 	files := fstest.MapFS{"work.yaml": {Data: []byte(project)}, "pipelined.yaml": {Data: []byte("redact: [password]\nevents: { job.new: { key: string(data.n) } }\n")}}
 	def, err := definition.LoadFS(files, func(string) (string, bool) { return "", false })
@@ -54,9 +54,9 @@ func running(t *testing.T, ready error) (*engine.Engine, *console.Service, *http
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := &console.Service{Store: s, Clock: c, NewID: engine.NewID, Program: p, Publish: e.Publish, Recent: e.Recent, Subscriptions: e.Subscriptions}
-	server := httptest.NewServer(console.Handler(func() *console.Service { return service }, console.Config{
-		Ready: func() error { return ready }, Metrics: console.NewRegistry(e, "test")}))
+	service := &admin.Service{Store: s, Clock: c, NewID: engine.NewID, Program: p, Publish: e.Publish, Recent: e.Recent, Subscriptions: e.Subscriptions}
+	server := httptest.NewServer(admin.Handler(func() *admin.Service { return service }, admin.Config{
+		Ready: func() error { return ready }, Metrics: admin.NewRegistry(e, "test")}))
 	t.Cleanup(func() { server.Close(); e.Close(); s.Close() })
 	return e, service, server
 }
@@ -139,21 +139,21 @@ func TestAStoppedProjectIsAskedFromItsStore(t *testing.T) {
 	_, service, _ := running(t, nil)
 	stopped := *service
 	stopped.Publish, stopped.Recent, stopped.Subscriptions = nil, nil, nil
-	id, err := stopped.PublishEvent(t.Context(), console.Event{Type: "job.new", Data: json.RawMessage(`{"n":-7}`)})
+	id, err := stopped.PublishEvent(t.Context(), admin.Event{Type: "job.new", Data: json.RawMessage(`{"n":-7}`)})
 	if err != nil || id == "" {
 		t.Fatal(id, err)
 	}
-	if _, err := stopped.PublishEvent(t.Context(), console.Event{Type: "job.new", Data: json.RawMessage(`{`)}); err == nil {
+	if _, err := stopped.PublishEvent(t.Context(), admin.Event{Type: "job.new", Data: json.RawMessage(`{`)}); err == nil {
 		t.Error("half a document was published")
 	}
 	list, err := service.Store.FindEvents(t.Context(), store.EventQuery{Types: []string{"job.new"}})
 	if err != nil || len(list) != 1 || list[0].Key != "-7" || list[0].ID != id {
 		t.Errorf("%+v %v", list, err)
 	}
-	if x, err := stopped.Executions(t.Context(), console.ExecutionQuery{}); err != nil || len(x) != 0 {
+	if x, err := stopped.Executions(t.Context(), admin.ExecutionQuery{}); err != nil || len(x) != 0 {
 		t.Errorf("%v %v", x, err)
 	}
-	if _, err := stopped.Execution(t.Context(), "nobody"); !errors.Is(err, console.ErrNotFound) {
+	if _, err := stopped.Execution(t.Context(), "nobody"); !errors.Is(err, admin.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 
@@ -162,9 +162,9 @@ func TestAStoppedProjectIsAskedFromItsStore(t *testing.T) {
 func TestProfilesAreServedWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	_, service, plain := running(t, nil)
-	with := func(c console.Config) string {
+	with := func(c admin.Config) string {
 		c.Ready, c.Profiles = func() error { return nil }, true
-		s := httptest.NewServer(console.Handler(func() *console.Service { return service }, c))
+		s := httptest.NewServer(admin.Handler(func() *admin.Service { return service }, c))
 		t.Cleanup(s.Close)
 		return s.URL
 	}
@@ -173,8 +173,8 @@ func TestProfilesAreServedWhenAskedFor(t *testing.T) {
 		status int
 	}{
 		"not asked for": {plain.URL, 404},
-		"asked for":     {with(console.Config{}), 200},
-		"without token": {with(console.Config{Token: pipelined.NewSecret("let-me-in")}), 401},
+		"asked for":     {with(admin.Config{}), 200},
+		"without token": {with(admin.Config{Token: pipelined.NewSecret("let-me-in")}), 401},
 	}
 	for name, tt := range tests {
 		for _, path := range []string{"/debug/pprof/heap?debug=1", "/debug/pprof/mutex?debug=1"} {
