@@ -26,12 +26,21 @@ type Problem struct {
 	Attempt   int      `json:"attempt,omitempty"`
 	Cause     *Problem `json:"cause,omitempty"` // what happened first, where one failure led to another
 
+	// Note is what else went wrong on the way, such as a compensation that failed: for
+	// records and the log, never for callers.
+	Note string `json:"note,omitempty"`
 	// Data is one JSON document a connector adds for expressions, such as the
 	// body of a failed REST answer. Never shown to HTTP callers.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Rejected says that the author (fail, assert, validate) or the trigger found the
+	// request itself at fault: Status is 4xx then, and the caller's to mend.
+	Rejected bool `json:"rejected,omitempty"`
 	// Own marks a problem the author wrote with fail or assert: its detail is
 	// meant for the caller.
 	Own bool `json:"-"`
+	// Outside marks a problem of a call that left the process: Status is what the
+	// service said, and not for callers (see Told).
+	Outside bool `json:"-"`
 	// RetryAfter is what a server asked for; 0 means it did not.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -42,12 +51,13 @@ const (
 	TypeInternal    = "engine/internal"                     // a bug or a panic in a step
 	TypeTimeout     = "engine/timeout"                      // a step or pipeline ran out of its timeout
 	TypeCanceled    = "engine/canceled"                     // a sibling branch failed, or the caller left
-	TypeStopping    = "engine/stopping"                     // the runtime drained before the work was done
+	TypeStopping    = "engine/stopping"                     // the runtime stops and takes no more work
 	TypeUnavailable = "engine/unavailable"                  // the store cannot commit now
 	TypeOverloaded  = "engine/overloaded"                   // no slot was free
-	TypeConflict    = "engine/conflict"                     // another execution changed the same document first
 	TypeExpression  = "expression/failed"                   // an expression could not be evaluated
 	TypeAssert      = "engine/assert"                       // an assert step did not hold
+	TypeFail        = "fail/type"                           // a type that an author cannot use
+	TypeConflict    = "object_store/conflict"               // a document is not as it has to be
 	TypeIterations  = "engine/iterations"                   // a loop passed max_iterations
 	TypeInterrupted = "engine/interrupted"                  // the process died while this ran
 	TypeKeyMissing  = "request/idempotency-key-missing"     // the route asks for a key
@@ -95,6 +105,28 @@ func (p *Problem) Unwrap() error {
 
 // Transient marks the problem as retriable and returns it.
 func (p *Problem) Transient() *Problem { p.Retriable = true; return p }
+
+// Told is the HTTP status a caller is told. What the author or the trigger said
+// stands. What a service outside said is its own business: the caller gets 504 for
+// a timeout, 503 for an outage or a service that says when to come again, else 502. A document that is not as it has to be is
+// 409; whatever else is not the caller's fault is 500 or above.
+func (p *Problem) Told() int {
+	switch {
+	case p.Rejected, p.Own:
+		return p.Status
+	case p.Type == TypeTimeout, p.Outside && p.Status == http.StatusGatewayTimeout:
+		return http.StatusGatewayTimeout
+	case p.Outside && (p.Status == http.StatusServiceUnavailable || p.RetryAfter > 0):
+		return http.StatusServiceUnavailable
+	case p.Outside:
+		return http.StatusBadGateway
+	case p.Type == TypeConflict:
+		return http.StatusConflict
+	case p.Status >= 500 && p.Status <= 599:
+		return p.Status
+	}
+	return http.StatusInternalServerError
+}
 
 // Clone returns a copy that may be changed; the cause is shared.
 func (p *Problem) Clone() *Problem { c := *p; return &c }

@@ -83,6 +83,7 @@ type Operation struct {
 	Params    *field.Shape
 	Connector *Connector
 	params    reflect.Type
+	effect    func(conn, params any) Effect
 	call      func(ctx context.Context, client io.Closer, params any) (any, error)
 }
 
@@ -103,6 +104,20 @@ func (c *Connector) Open(ctx context.Context, conn any, env Env) (io.Closer, err
 
 // NewParams returns a pointer to a zero parameter struct for a Binding to fill.
 func (o *Operation) NewParams() any { return reflect.New(o.params).Interface() }
+
+// Effect is what one call of an operation does to the world.
+type Effect struct {
+	Outside bool // it leaves the process: it may fail by itself, and happen again after a crash
+	Reads   bool // it reads what is outside
+	Writes  bool // it changes what is outside
+	// Idempotent: to do it twice is as good as to do it once.
+	Idempotent bool
+}
+
+// Effect says what a call with these parameters does. params is a pointer as
+// NewParams returns, filled in as far as it is known; conn is a pointer to the
+// connection struct, or nil where it is not known.
+func (o *Operation) Effect(conn, params any) Effect { return o.effect(conn, params) }
 
 // Call runs the operation. params is a pointer as NewParams returns. The result
 // is a value (see package value). Errors that are not *pipelined.Problem are
@@ -158,19 +173,24 @@ type OperationOf[K io.Closer] struct {
 }
 
 // Op declares an operation; name is empty where the family's own name is the key.
-// call is written as a method of the client: (*client).query.
-func Op[K io.Closer, P any](name string, doc Doc, call func(client K, ctx context.Context, p P) (any, error)) OperationOf[K] {
+// call is written as a method of the client: (*client).query. effect says what a call
+// does to the world: Pure, or what depends on the parameters.
+func Op[K io.Closer, P any](name string, doc Doc, effect func(conn any, p P) Effect, call func(client K, ctx context.Context, p P) (any, error)) OperationOf[K] {
 	return OperationOf[K]{name: name, build: func() *Operation {
 		return &Operation{
 			Doc:    doc,
 			Params: field.Of[P](),
 			params: reflect.TypeFor[P](),
+			effect: func(conn, params any) Effect { return effect(conn, *params.(*P)) },
 			call: func(ctx context.Context, client io.Closer, params any) (any, error) {
 				return call(client.(K), ctx, *params.(*P))
 			},
 		}
 	}}
 }
+
+// Pure is the effect of an operation that only computes.
+func Pure[P any](any, P) Effect { return Effect{Idempotent: true} }
 
 // Set is the connectors of one binary or one test, by name.
 type Set struct {

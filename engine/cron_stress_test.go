@@ -218,7 +218,7 @@ func TestOverlap(t *testing.T) {
 				t.Errorf("%d ticks, want %d", n, want.after)
 			}
 			skipped := int64(3 - want.after)
-			if st := h.engine.Stats(); len(st) != 1 || st[0].SkippedTicks != skipped {
+			if st := h.engine.View().Pipelines; len(st) != 1 || st[0].SkippedTicks != skipped {
 				t.Errorf("%+v, want %d skipped", st, skipped)
 			}
 		})

@@ -181,8 +181,11 @@ steps:
 	if a["pipeline"] != "work" || a["type"] != "job/broken" || a["step"] != "breaks" || fmt.Sprint(a["input"]) != "map[n:7]" {
 		t.Errorf("alert: %v", a)
 	}
-	if !strings.Contains(h.log.String(), "dead_letters") {
-		t.Error("the log does not say where the failure is kept")
+	if text := h.log.String(); strings.Count(text, "an execution failed") != 1 || !strings.Contains(text, `handled_by="error trigger"`) {
+		t.Errorf("the log does not have one line with what handled it:\n%s", text)
+	}
+	if l := letters[0]; l["status"] != "resolved" || l["trigger"] != "event" || l["attempts"] != 1.0 {
+		t.Errorf("the letter of a failure that a handler took care of: %v", l)
 	}
 }
 

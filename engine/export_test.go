@@ -21,7 +21,7 @@ func (e *Engine) RunSome(ctx context.Context, n int) (ran int, err error) {
 			}
 		}
 		e.broker.Handle(e.work, d)
-		e.unsettled.wait()
+		e.consumer.Wait()
 	}
 	return ran, nil
 }

@@ -52,7 +52,7 @@ func TestAFloodTakesNobodyElsesTurn(t *testing.T) {
 			if err := h.dispatch(); err != nil {
 				t.Fatal(err)
 			}
-			st := h.engine.Subscriptions()[0]
+			st := h.engine.View().Subscriptions[0]
 			if st.Aside < n/2 || st.Ready > 2000 || st.Lag > 0 {
 				t.Errorf("%+v", st)
 			}
@@ -81,7 +81,7 @@ func TestAFloodTakesNobodyElsesTurn(t *testing.T) {
 				t.Errorf("at the end: loud %v, quiet %v", loud, quiet)
 			}
 			h.noDeadLetters()
-			if st := h.engine.Subscriptions()[0]; st.Aside+st.Ready+st.Running > 0 {
+			if st := h.engine.View().Subscriptions[0]; st.Aside+st.Ready+st.Running > 0 {
 				t.Errorf("%+v", st)
 			}
 			groups, err := h.store.ParkedGroups(t.Context(), "work")

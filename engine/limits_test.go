@@ -128,7 +128,7 @@ func TestABacklogOfAnySizeTakesTheSameMemory(t *testing.T) {
 	if after := heap(); after > before+40<<20 {
 		t.Errorf("the heap grew from %d to %d MB with 180 MB of events", before>>20, after>>20)
 	}
-	st := h.engine.Subscriptions()[0]
+	st := h.engine.View().Subscriptions[0]
 	if st.Lag < 150_000 || st.Ready > 5000 {
 		t.Errorf("%+v", st)
 	}

@@ -162,7 +162,7 @@ steps:
 	if n := len(h.docs("done")); n != 1 {
 		t.Errorf("%d done", n)
 	}
-	if s := h.engine.Stats(); len(s) != 1 || s[0].Expired != 1 || s[0].OK != 1 || !strings.Contains(h.log.String(), "max_age") {
+	if s := h.engine.View().Pipelines; len(s) != 1 || s[0].Expired != 1 || s[0].OK != 1 || !strings.Contains(h.log.String(), "max_age") {
 		t.Errorf("%+v\n%s", s, h.log)
 	}
 }
@@ -213,8 +213,8 @@ steps:
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.engine.Run(ctx) }()
-	for end := time.Now().Add(20 * time.Second); h.engine.Published()["add.one"] >= 0 && time.Now().Before(end); {
-		if s := h.engine.Stats(); len(s) == 1 && s[0].OK == 60 {
+	for end := time.Now().Add(20 * time.Second); h.engine.View().Published["add.one"] >= 0 && time.Now().Before(end); {
+		if s := h.engine.View().Pipelines; len(s) == 1 && s[0].OK == 60 {
 			break
 		}
 		<-time.After(5 * time.Millisecond)
@@ -224,7 +224,7 @@ steps:
 		t.Fatal(err)
 	}
 	if d := h.docs("counters"); len(d) != 1 || d[0]["n"] != 60.0 {
-		t.Errorf("%v, %+v", d, h.engine.Stats())
+		t.Errorf("%v, %+v", d, h.engine.View().Pipelines)
 	}
 }
 
@@ -256,12 +256,12 @@ steps:
 	if n := len(h.docs("done")) + len(h.docs("dead_letters")); n != 0 {
 		t.Errorf("%d outcomes of work that was cut off", n)
 	}
-	if a := h.request("GET", "/x", ""); a.status != 404 {
-		t.Errorf("%d", a.status)
+	if a := h.request("GET", "/x", ""); a.status != 503 {
+		t.Errorf("a request after the stop: %d", a.status)
 	}
 	h.restart()
 	go h.clock.Advance(0)
-	subs := h.engine.Subscriptions()
+	subs := h.engine.View().Subscriptions
 	if len(subs) != 1 {
 		t.Fatalf("%+v", subs)
 	}
@@ -394,7 +394,7 @@ steps: [ { object_store.put: { collection: done, document: { a: 1 } } } ]
 	h.publish("job.new", `{"n":1}`)
 	h.publish("job.new", `{}`)
 	h.settle()
-	s := h.engine.Stats()
+	s := h.engine.View().Pipelines
 	if len(h.docs("done")) != 1 || len(h.docs("dead_letters")) != 1 || s[0].Filtered != 1 || s[0].Failed != 1 {
 		t.Errorf("%+v, dead letters %v", s, h.docs("dead_letters"))
 	}

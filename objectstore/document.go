@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,10 +21,23 @@ const TimeFormat = "2006-01-02T15:04:05.000000Z"
 
 // Problem types of the object store.
 const (
-	TypeConflict   = "object_store/conflict"   // the document exists, or is at another version
+	TypeConflict   = pipelined.TypeConflict    // the document exists, is at another version, or has a value that is taken
 	TypeDocument   = "object_store/document"   // not a document that can be stored
 	TypeCollection = "object_store/collection" // not the name of a collection
 )
+
+// ErrStale says that a document has changed since the execution first saw it, so
+// that what was computed may be wrong: the execution has to run again. It is a
+// signal, not a failure of a step.
+var ErrStale = errors.New("a document has changed since it was read")
+
+// StaleError is ErrStale with the document that changed.
+type StaleError struct{ Collection, ID string }
+
+func (e *StaleError) Error() string { return e.Collection + "/" + e.ID + ": " + ErrStale.Error() }
+
+// Unwrap returns ErrStale.
+func (e *StaleError) Unwrap() error { return ErrStale }
 
 var collectionName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 

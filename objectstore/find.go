@@ -193,7 +193,7 @@ func (s *Session) matching(ctx context.Context, q FindQuery) iter.Seq2[found, er
 			return
 		}
 		w, hidden, by := newWhere(q.Where), s.ownOf(q.Collection), newOrdering(q.OrderBy)
-		own, err := s.ownMatching(hidden, w, by)
+		own, err := s.ownMatching(ctx, hidden, w, by)
 		if err != nil {
 			yield(found{}, err)
 			return
@@ -269,11 +269,15 @@ func readProblem(err error) error {
 }
 
 // ownMatching returns those of the session's own documents that match, sorted.
-func (s *Session) ownMatching(own map[key]*entry, w *where, by ordering) ([]found, error) {
+func (s *Session) ownMatching(ctx context.Context, own map[key]*entry, w *where, by ordering) ([]found, error) {
 	var out []found
 	for k, e := range own {
 		if !e.exists {
 			continue
+		}
+		e, err := s.versioned(ctx, k, e)
+		if err != nil {
+			return nil, err
 		}
 		f := found{key: k, doc: s.shown(k, e), entry: e}
 		ok, err := w.holds(f.doc)

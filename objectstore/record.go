@@ -34,8 +34,8 @@ const (
 // maxHistory bounds a record; older entries go.
 const maxHistory = 50
 
-// ErrorRecord is a failed event with its input and error, an ordinary document.
-// Its id is the event's.
+// ErrorRecord is what failed, with its input and error, an ordinary document. Its id is
+// the event's; that of a dead letter that no event started is the execution's.
 type ErrorRecord struct {
 	ID            string          `json:"id"`
 	Pipeline      string          `json:"pipeline"`
@@ -49,7 +49,15 @@ type ErrorRecord struct {
 	Error         json.RawMessage `json:"error"`
 	Event         RecordedEvent   `json:"event"`
 	Input         json.RawMessage `json:"input"`
-	History       []HistoryEntry  `json:"history"`
+	// Of dead letters.
+	Trigger   string          `json:"trigger,omitempty"`   // what started the execution that failed
+	Execution string          `json:"execution,omitempty"` // its id, the last time
+	Request   json.RawMessage `json:"request,omitempty"`   // of a request, beside its input
+	Scheduled time.Time       `json:"scheduled,omitzero"`  // of a tick
+	Previous  time.Time       `json:"previous,omitzero"`
+	Count     int             `json:"count,omitempty"` // of a flood: failures that this one record stands for
+
+	History []HistoryEntry `json:"history"`
 }
 
 // HistoryEntry is one thing that happened to a record.
@@ -95,7 +103,10 @@ func NewErrorRecord(ev pipelined.Event, pipeline string, input value.Raw, p *pip
 func (r *ErrorRecord) Fail(ev pipelined.Event, input value.Raw, p *pipelined.Problem, attempts int, now time.Time) {
 	r.Status, r.Step, r.LastFailedAt = Pending, p.Step, now
 	r.Attempts = max(r.Attempts, attempts)
-	r.Event, r.Input = EventDocument(ev), json.RawMessage(input)
+	r.Input = json.RawMessage(input)
+	if ev.Type != "" {
+		r.Event = EventDocument(ev)
+	}
 	if text, err := json.Marshal(p); err == nil {
 		r.Error = text
 	}
@@ -114,10 +125,16 @@ func (r *ErrorRecord) Exhaust(now time.Time, reason string) {
 	r.note(now, "exhausted", r.Attempts, reason)
 }
 
-// Resolve notes that an attempt succeeded.
-func (r *ErrorRecord) Resolve(now time.Time) {
+// Resolve notes that an attempt succeeded; detail says more, if there is more to say.
+func (r *ErrorRecord) Resolve(now time.Time, detail string) {
 	r.Status = Resolved
-	r.note(now, "resolved", r.Attempts+1, "")
+	r.note(now, "resolved", r.Attempts+1, detail)
+}
+
+// Handle notes that an error handler took care of the failure.
+func (r *ErrorRecord) Handle(now time.Time, pipeline string) {
+	r.Status = Resolved
+	r.note(now, "handled", r.Attempts, "by "+pipeline)
 }
 
 // Redrive notes that a person has the event published again, whatever was before.
@@ -133,11 +150,11 @@ func (r *ErrorRecord) Edit(now time.Time, input, data json.RawMessage, what stri
 	r.note(now, "edited", r.Attempts, what)
 }
 
-// Again is the event to publish once more. only says that it is for the pipeline of
-// the record alone.
-func (r *ErrorRecord) Again(now time.Time, only bool) *pipelined.Event {
+// Again is the event to publish once more; its time stays that of the first. only says
+// that it is for the pipeline of the record alone.
+func (r *ErrorRecord) Again(only bool) *pipelined.Event {
 	ev := r.Event.Pipelined()
-	ev.Attempt, ev.Time = r.Attempts+1, now
+	ev.Attempt = r.Attempts + 1
 	if only {
 		ev.Headers = maps.Clone(ev.Headers)
 		if ev.Headers == nil {
@@ -155,10 +172,11 @@ func (r *ErrorRecord) Discard(now time.Time, reason string) {
 }
 
 // Schedule sets when the event is due again after its last failure: at once if the
-// error is permanent, since all that is left is to give it up. random is in [0, 1).
-func (r *ErrorRecord) Schedule(b pipelined.Backoff, random float64) {
+// error is permanent or was the last of limit attempts (0: no limit is known), since all
+// that is left is to give it up. random is in [0, 1).
+func (r *ErrorRecord) Schedule(b pipelined.Backoff, limit int, random float64) {
 	r.NextAttemptAt = r.LastFailedAt
-	if !r.Permanent {
+	if !r.Permanent && (limit == 0 || r.Attempts < limit) {
 		r.NextAttemptAt = r.LastFailedAt.Add(b.Wait(max(r.Attempts, 1), random))
 	}
 }
@@ -182,14 +200,36 @@ func (r *ErrorRecord) Document() (value.Raw, error) {
 		"id": r.ID, "pipeline": r.Pipeline, "step": r.Step, "status": string(r.Status), "attempts": r.Attempts,
 		"first_failed_at": stamp(r.FirstFailedAt), "last_failed_at": stamp(r.LastFailedAt), "next_attempt_at": stamp(r.NextAttemptAt),
 		"error": value.Raw(r.Error), "input": value.Raw(r.Input), "history": value.Raw(history),
-		"event": map[string]any{
+	}
+	if r.Event.Type != "" {
+		m["event"] = map[string]any{
 			"id": r.Event.ID, "type": r.Event.Type, "source": r.Event.Source, "time": value.FormatTime(r.Event.Time),
-			"key": r.Event.Key, "headers": r.Event.Headers, "data": value.Raw(r.Event.Data)},
+			"key": r.Event.Key, "headers": r.Event.Headers, "data": value.Raw(r.Event.Data)}
 	}
 	if r.Permanent {
 		m["permanent"] = true
 	}
+	r.cause(m)
 	return value.JSON(m)
+}
+
+// cause adds what a dead letter says of what started it.
+func (r *ErrorRecord) cause(m map[string]any) {
+	if r.Trigger != "" {
+		m["trigger"], m["execution"] = r.Trigger, r.Execution
+	}
+	if len(r.Request) > 0 {
+		m["request"] = value.Raw(r.Request)
+	}
+	if !r.Scheduled.IsZero() {
+		m["scheduled"] = stamp(r.Scheduled)
+	}
+	if !r.Previous.IsZero() {
+		m["previous"] = stamp(r.Previous)
+	}
+	if r.Count > 0 {
+		m["count"] = r.Count
+	}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(TimeFormat) }
@@ -205,8 +245,8 @@ func ParseErrorRecord(doc any) (*ErrorRecord, int64, error) {
 	if err := json.Unmarshal([]byte(raw), r); err != nil {
 		return nil, 0, fmt.Errorf("it cannot be read: %w", err)
 	}
-	if r.ID == "" || r.Event.Type == "" {
-		return nil, 0, errors.New("it has no id, or no event")
+	if r.ID == "" || r.Pipeline == "" || r.Status == "" || r.Event.Type == "" && r.Trigger == "" {
+		return nil, 0, errors.New("it has no id, pipeline or status, or nothing to start again")
 	}
 	version, _ := value.Int(value.Get(raw, versionPath))
 	return r, version, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"pipelined"
@@ -20,6 +19,7 @@ type Session struct {
 	newID  func() string
 	now    func() time.Time
 	parent *Session
+	unique func(collection string) []string // nil: no values are
 
 	entries map[key]*entry
 	order   []key        // of first writing
@@ -91,9 +91,16 @@ func NewSession(s store.Store, newID func() string, now func() time.Time) *Sessi
 	return &Session{store: s, newID: newID, now: now}
 }
 
+// Declare says which fields of a collection hold a value once, so that a value that
+// is taken is met by the step that writes it, and returns s.
+func (s *Session) Declare(unique func(collection string) []string) *Session {
+	s.unique = unique
+	return s
+}
+
 // Child returns a view on top of this one.
 func (s *Session) Child() *Session {
-	return &Session{store: s.store, newID: s.newID, now: s.now, parent: s}
+	return &Session{store: s.store, newID: s.newID, now: s.now, parent: s, unique: s.unique}
 }
 
 // Join takes over what a child read and wrote. Where two children wrote the same
@@ -227,6 +234,9 @@ func (s *Session) Get(ctx context.Context, collection, id string) (doc value.Raw
 		if !e.exists {
 			return "", false, nil
 		}
+		if e, err = s.versioned(ctx, k, e); err != nil {
+			return "", false, err
+		}
 		return s.shown(k, e), true, nil
 	}
 	stored, err := s.stored(ctx, k)
@@ -247,6 +257,25 @@ func (s *Session) Version(ctx context.Context, collection, id string) error {
 	return err
 }
 
+// versioned is an entry whose version is known: one that was written without a look
+// at what is there is looked up now, and asks from then on that it has not changed.
+func (s *Session) versioned(ctx context.Context, k key, e *entry) (*entry, error) {
+	if e.version > 0 || !e.exists {
+		return e, nil
+	}
+	d, err := s.stored(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	next := *e
+	next.version, next.base = versionOf(d)+e.writes, seenOf(d).demand()
+	if d != nil {
+		next.created = d.CreatedAt
+	}
+	s.set(k, &next)
+	return &next, nil
+}
+
 // stored reads a document and remembers which version was seen.
 func (s *Session) stored(ctx context.Context, k key) (*store.Document, error) {
 	d, err := s.store.Get(ctx, k.collection, k.id)
@@ -254,8 +283,7 @@ func (s *Session) stored(ctx context.Context, k key) (*store.Document, error) {
 		return nil, unavailable(err)
 	}
 	if first, looked := s.seen(k); looked && !first.same(seenOf(d)) {
-		return nil, pipelined.Problemf(pipelined.TypeConflict, "Another execution changed the same document", http.StatusConflict,
-			"%s/%s changed after it was read", k.collection, k.id).Transient()
+		return nil, &StaleError{k.collection, k.id}
 	}
 	s.see(k, seenOf(d))
 	return d, nil

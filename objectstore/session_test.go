@@ -258,8 +258,7 @@ func TestWhatWasReadAndThenWrittenMustNotHaveChanged(t *testing.T) {
 		}
 		change("a")
 		_, _, err := s.Get(ctx, "c", "a")
-		var p *pipelined.Problem
-		if !errors.As(err, &p) || p.Type != pipelined.TypeConflict {
+		if !errors.Is(err, objectstore.ErrStale) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -375,7 +374,7 @@ func TestErrorRecords(t *testing.T) {
 		t.Errorf("%d entries of history", len(again.History))
 	}
 	again.Exhaust(epoch, "limit")
-	again.Resolve(epoch)
+	again.Resolve(epoch, "")
 	if last := again.History[len(again.History)-1]; again.Status != objectstore.Resolved || last.What != "resolved" {
 		t.Errorf("%+v", last)
 	}

@@ -27,15 +27,27 @@ func (s *Session) Put(ctx context.Context, collection, id string, doc value.Raw,
 	}
 	if id == "" {
 		id = s.newID()
+		if err := s.free(ctx, key{collection, id}, doc); err != nil {
+			return PutResult{}, err
+		}
 		s.set(key{collection, id}, &entry{exists: true, body: doc, version: 1, writes: 1, created: s.now(), base: demand{version: -1}})
 		return PutResult{id, 1}, nil
 	}
 	k := key{collection, id}
 	var next *entry
-	if before := s.own(k); before != nil {
+	before := s.own(k)
+	if before != nil && ifVersion > 0 {
+		if before, err = s.versioned(ctx, k, before); err != nil {
+			return PutResult{}, err
+		}
+	}
+	if before != nil {
 		next, err = s.putOver(k, before, doc, ifVersion)
 	} else {
 		next, err = s.putFirst(ctx, k, doc, ifVersion)
+	}
+	if err == nil {
+		err = s.free(ctx, k, doc)
 	}
 	if err != nil {
 		return PutResult{}, err
@@ -116,7 +128,7 @@ func (s *Session) Update(ctx context.Context, q UpdateQuery) (int, error) {
 	n := 0
 	err = s.each(ctx, q.Collection, q.Where, func(k key, d *store.Document, e *entry) error {
 		n++
-		return s.merge(k, d, e, patch, true)
+		return s.merge(ctx, k, d, e, patch, true)
 	})
 	return n, err
 }
@@ -131,6 +143,12 @@ func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersi
 		}
 	}
 	exists, version := stored != nil, versionOf(stored)
+	if e != nil && ifVersion > 0 {
+		var err error
+		if e, err = s.versioned(ctx, k, e); err != nil {
+			return 0, err
+		}
+	}
 	if e != nil {
 		exists, version = e.exists, e.version
 	}
@@ -140,15 +158,18 @@ func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersi
 	if !exists {
 		return 0, nil
 	}
-	return 1, s.merge(k, stored, e, patch, ifVersion != 0)
+	return 1, s.merge(ctx, k, stored, e, patch, ifVersion != 0)
 }
 
 // merge applies a patch. A document touched by nothing but one patch, with no
 // version asked for, is patched at the commit, so that two executions changing
 // different fields do not get in each other's way.
-func (s *Session) merge(k key, stored *store.Document, e *entry, patch value.Raw, versioned bool) error {
+func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw, versioned bool) error {
 	if e != nil {
 		body, err := value.MergePatch(e.body, patch)
+		if err == nil {
+			err = s.free(ctx, k, body)
+		}
 		if err != nil {
 			return err
 		}
@@ -162,6 +183,9 @@ func (s *Session) merge(k key, stored *store.Document, e *entry, patch value.Raw
 		return nil
 	}
 	body, err := value.MergePatch(value.Raw(stored.Body), patch)
+	if err == nil {
+		err = s.free(ctx, k, body)
+	}
 	if err != nil {
 		return err
 	}
@@ -207,6 +231,12 @@ func (s *Session) Delete(ctx context.Context, q DeleteQuery) (int, error) {
 	}
 	k := key{q.Collection, q.ID}
 	if e := s.own(k); e != nil {
+		if q.IfVersion > 0 {
+			var err error
+			if e, err = s.versioned(ctx, k, e); err != nil {
+				return 0, err
+			}
+		}
 		if err := require(k, e.exists, e.version, q.IfVersion); err != nil || !e.exists {
 			return 0, err
 		}

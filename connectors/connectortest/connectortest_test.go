@@ -57,7 +57,7 @@ func fake(reached chan struct{}) *connectors.Connector {
 		func(context.Context, secretConnection, connectors.Env) (*fakeClient, error) {
 			return &fakeClient{reached}, nil
 		},
-		connectors.Op("", connectors.Doc{Summary: "Does it.", Result: "`said`", Examples: []connectors.Example{{Title: "Say", YAML: "say: 1\n"}}}, (*fakeClient).do),
+		connectors.Op("", connectors.Doc{Summary: "Does it.", Result: "`said`", Examples: []connectors.Example{{Title: "Say", YAML: "say: 1\n"}}}, connectors.Pure, (*fakeClient).do),
 	).WithoutConnection()
 }
 

@@ -26,12 +26,12 @@ var Connector = connectors.Define("csv", connectors.Doc{
 			{Title: "Orders", YAML: "text: ${{ input }}\ntypes: { qty: integer, price: number }\n"},
 			{Title: "Semicolons, no header", YAML: "text: ${{ input }}\ndelimiter: \";\"\nheader: false\n"},
 		},
-	}, (*client).parse),
+	}, connectors.Pure, (*client).parse),
 	connectors.Op("format", connectors.Doc{
 		Summary:  "Turns rows into CSV text.",
 		Result:   "`text`, `count`",
 		Examples: []connectors.Example{{Title: "Orders", YAML: "rows: ${{ input.orders }}\ncolumns: [id, total]\n"}},
-	}, (*client).format),
+	}, connectors.Pure, (*client).format),
 )
 
 type parseParams struct {

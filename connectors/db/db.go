@@ -38,14 +38,14 @@ var Connector = connectors.Define("db", connectors.Doc{
 			{Title: "Orders of a customer", YAML: "sql: select id, total from orders where customer = :customer order by id\nargs: { customer: \"${{ input.customer }}\" }\n", Connection: "shop"},
 			{Title: "A large table, row by row with foreach", YAML: "sql: select * from orders order by id\nstream: true\n", Connection: "shop"},
 		},
-	}, (*client).query),
+	}, queryEffect, (*client).query),
 	connectors.Op("exec", connectors.Doc{
 		Summary: "Runs one statement that changes data.",
 		Result:  "`affected` (rows matched), `last_id` (of MySQL and SQLite; null for PostgreSQL, whose `returning` is a query)",
 		Examples: []connectors.Example{
 			{Title: "Store a total", YAML: "sql: update orders set total = :total where id = :id\nargs: { id: \"${{ input.id }}\", total: \"${{ input.total }}\" }\n", Connection: "shop"},
 		},
-	}, (*client).exec),
+	}, execEffect, (*client).exec),
 	connectors.Op("batch", connectors.Doc{
 		Summary: "Runs one statement for every item, in one transaction: all or nothing.",
 		Details: "`items` is a list or a stream. An error names the item, counted from 0, and nothing is stored.",
@@ -54,7 +54,7 @@ var Connector = connectors.Define("db", connectors.Doc{
 			{Title: "Store lines", YAML: "sql: insert into lines (sku, qty) values (:sku, :qty)\nitems: ${{ input.lines }}\n", Connection: "shop"},
 			{Title: "Copy a large table into another database", YAML: "sql: insert into orders (id, total) values (:id, :total) on conflict do nothing\nitems: ${{ steps.orders.rows }}\n", Connection: "shop"},
 		},
-	}, (*client).batch),
+	}, batchEffect, (*client).batch),
 )
 
 type connection struct {

@@ -21,12 +21,12 @@ var Connector = connectors.Define("json", connectors.Doc{
 		Summary:  "Reads JSON text; numbers stay exact.",
 		Result:   "the value",
 		Examples: []connectors.Example{{Title: "A text that holds JSON", YAML: "text: ${{ input.payload }}\n"}},
-	}, (*client).parse),
+	}, connectors.Pure, (*client).parse),
 	connectors.Op("format", connectors.Doc{
 		Summary:  "Writes a value as JSON text.",
 		Result:   "the text",
 		Examples: []connectors.Example{{Title: "For people", YAML: "value: ${{ input }}\nindent: 2\n"}},
-	}, (*client).format),
+	}, connectors.Pure, (*client).format),
 )
 
 type parseParams struct {

@@ -8,6 +8,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"pipelined"
@@ -37,8 +38,24 @@ var Connector = connectors.Define("rest", connectors.Doc{
 			{Title: "Create an order", YAML: "method: POST\nurl: https://shop.example/orders\nbody: { id: \"${{ input.id }}\" }\ntimeout: 3s\n"},
 			{Title: "A missing page is no error", YAML: "path: /stock/${{ urlEncode(input.sku) }}\nquery: { warehouse: [north, south] }\nsuccess: 200-299,404\n", Connection: "crm"},
 		},
-	}, (*client).call),
+	}, effectOf, (*client).call),
 ).WithoutConnection()
+
+// effectOf goes by the method, as RFC 9110 has it: safe ones only read, PUT and
+// DELETE may be repeated, POST and PATCH may where a key makes them so.
+func effectOf(conn any, p params) connectors.Effect {
+	e := connectors.Effect{Outside: true, Reads: true}
+	switch p.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		e.Idempotent = true
+	case http.MethodPut, http.MethodDelete:
+		e.Writes, e.Idempotent = true, true
+	default:
+		k, known := conn.(*connection)
+		e.Writes, e.Idempotent = true, p.IdempotencyKey != "" || known && k != nil && k.Idempotency
+	}
+	return e
+}
 
 type connection struct {
 	BaseURL        string            `yaml:"base_url" required:"" doc:"Every path is below this URL."`

@@ -26,7 +26,7 @@ var Connector = connectors.Define("validate", connectors.Doc{
 			{Title: "An inline schema", YAML: "value: ${{ input }}\nschema: { type: object, required: [id] }\n"},
 			{Title: "A file, reporting", YAML: "value: ${{ input }}\nschema: schemas/order.json\non_invalid: report\n"},
 		},
-	}, (*client).check),
+	}, connectors.Pure, (*client).check),
 )
 
 type params struct {
@@ -132,6 +132,7 @@ func (c *client) check(_ context.Context, p params) (any, error) {
 		return map[string]any{"valid": false, "violations": list}, nil
 	}
 	problem := pipelined.NewProblem("validate/failed", "The value is not what its schema says", 422, describe(violations))
+	problem.Rejected = true
 	data, err := value.JSON(map[string]any{"violations": list})
 	if err != nil {
 		return nil, err

@@ -65,75 +65,12 @@ func New(ctx context.Context, s store.Store, clock pipelined.Clock, logger *slog
 	}, nil
 }
 
-// Subscribe adds a subscription or gives a known one its new configuration. What
-// it was not done with, and what waits for a retry, comes (again).
-func (b *Broker) Subscribe(ctx context.Context, cfg Config) error {
-	b.mu.Lock()
-	known := b.subs[cfg.Name]
-	b.mu.Unlock()
-	if known != nil {
-		known.mu.Lock()
-		known.cfg, known.closed = cfg, false
-		known.mu.Unlock()
-		b.forgetTypes()
-		b.attend(known)
-		return nil
-	}
-	at, err := b.store.Subscribe(ctx, cfg.Name, cfg.From)
-	if err != nil {
-		return fmt.Errorf("subscribe %s: %w", cfg.Name, err)
-	}
-	rows, err := b.store.Deferred(ctx, cfg.Name)
-	if err != nil {
-		return fmt.Errorf("read what waits for %s: %w", cfg.Name, err)
-	}
-	s := &Subscription{broker: b, name: cfg.Name, cfg: cfg, keys: map[string]*fifo{},
-		cursor: at.Floor, folded: at.Floor, floor: at.Floor, done: at.Done}
-	s.restore(rows, b.logger)
-	groups, err := b.store.ParkedGroups(ctx, cfg.Name)
-	if err != nil {
-		return fmt.Errorf("read what %s has set aside: %w", cfg.Name, err)
-	}
-	for group, n := range groups {
-		if s.aside == nil {
-			s.aside = map[string]*aside{}
-		}
-		s.aside[group] = &aside{count: n}
-	}
-	b.mu.Lock()
-	b.subs[cfg.Name] = s
-	b.sorted = nil
-	b.mu.Unlock()
-	b.forgetTypes()
-	b.attend(s)
-	return nil
-}
-
 // attend has the next dispatch, soon, look at a subscription.
 func (b *Broker) attend(s *Subscription) {
 	b.mu.Lock()
 	b.attention[s] = true
 	b.mu.Unlock()
 	b.notify()
-}
-
-// Unsubscribe stops handing out deliveries of a subscription. Its place in the
-// log stays in the store, and what is out still ends; subscribing again goes on
-// from there.
-func (b *Broker) Unsubscribe(name string) {
-	head := b.Head()
-	b.mu.Lock()
-	s := b.subs[name]
-	b.mu.Unlock()
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.live {
-		s.live, s.cursor = false, head
-	}
 }
 
 func (b *Broker) forgetTypes() {
@@ -438,7 +375,7 @@ func (b *Broker) interested(typ string) []*Subscription {
 	}
 	for _, s := range b.list() {
 		s.mu.Lock()
-		if s.cfg.Matches(typ) {
+		if s.config().Matches(typ) {
 			list = append(list, s)
 		}
 		s.mu.Unlock()
@@ -476,7 +413,7 @@ func (b *Broker) fill(ctx context.Context, s *Subscription) error {
 		}
 		events, err := b.store.Read(ctx, cursor, readBatch)
 		if err != nil {
-			return fmt.Errorf("read the event log for %s: %w", s.cfg.Name, err)
+			return fmt.Errorf("read the event log for %s: %w", s.name, err)
 		}
 		head := b.Head()
 		s.mu.Lock()
@@ -523,7 +460,7 @@ func (b *Broker) Take() *Delivery {
 }
 
 // Handle runs a delivery taken with Take.
-func (b *Broker) Handle(ctx context.Context, d *Delivery) { d.sub.cfg.Handle(ctx, d) }
+func (b *Broker) Handle(ctx context.Context, d *Delivery) { d.sub.config().Handle(ctx, d) }
 
 // CatchUp acknowledges, for every live subscription, the numbers at the end of
 // the log that do not concern it, so that retention is not held up by a
@@ -537,7 +474,7 @@ func (b *Broker) CatchUp() []store.Ack {
 	for _, s := range b.list() {
 		s.mu.Lock()
 		if s.live && s.folded < head {
-			acks = append(acks, store.Ack{Subscription: s.cfg.Name, From: s.folded + 1, To: head})
+			acks = append(acks, store.Ack{Subscription: s.name, From: s.folded + 1, To: head})
 			s.folded = head
 		}
 		s.mu.Unlock()

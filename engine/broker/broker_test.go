@@ -47,9 +47,11 @@ func (b *fixture) restart() {
 	if b.broker, err = broker.New(b.Context(), b.store, b.clock, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
-	if err := b.broker.Subscribe(b.Context(), b.cfg); err != nil {
+	change, err := b.broker.Prepare(b.Context(), []broker.Config{b.cfg})
+	if err != nil {
 		b.Fatal(err)
 	}
+	change.Use()
 }
 
 // commit makes a batch durable without telling the broker.

@@ -41,7 +41,7 @@ func (d *Delivery) ID() string {
 func (d *Delivery) Crashes() int { return d.crashes }
 
 // Subscription returns the name of the subscription.
-func (d *Delivery) Subscription() string { return d.sub.cfg.Name }
+func (d *Delivery) Subscription() string { return d.sub.name }
 
 // Settle adds the acknowledgement to b. I1: it is part of the commit of what
 // came of the event.
@@ -54,11 +54,11 @@ func (d *Delivery) Settle(b *store.Batch) {
 		b.Unpark = append(b.Unpark, d.asParked())
 		return
 	}
-	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.cfg.Name, From: d.from, To: d.Event.Seq})
+	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.name, From: d.from, To: d.Event.Seq})
 }
 
 func (d *Delivery) asParked() store.Parked {
-	return store.Parked{Subscription: d.sub.cfg.Name, Group: d.group, Seq: d.Event.Seq}
+	return store.Parked{Subscription: d.sub.name, Group: d.group, Seq: d.Event.Seq}
 }
 
 // Postpone adds to b that the event comes again at due, as attempt + 1 (I4). It
@@ -66,7 +66,7 @@ func (d *Delivery) asParked() store.Parked {
 func (d *Delivery) Postpone(b *store.Batch, due time.Time, problem string) {
 	d.Settle(b)
 	d.postponed = &store.Deferred{
-		Subscription: d.sub.cfg.Name, Event: d.Event, OrderKey: d.key,
+		Subscription: d.sub.name, Event: d.Event, OrderKey: d.key,
 		Due: due, Attempt: d.Attempt + 1, Problem: problem,
 	}
 	b.Defer = append(b.Defer, *d.postponed)

@@ -30,11 +30,11 @@ type aside struct {
 // aside would let the others overtake.
 func (s *Subscription) groupOf(d *Delivery) string {
 	switch {
-	case s.cfg.Tenant != nil && s.cfg.OrderKey != nil:
+	case s.config().Tenant != nil && s.config().OrderKey != nil:
 		return ""
-	case s.cfg.Tenant != nil:
+	case s.config().Tenant != nil:
 		return "t/" + d.tenant
-	case s.cfg.OrderKey != nil && d.key != "":
+	case s.config().OrderKey != nil && d.key != "":
 		return "k/" + d.key
 	}
 	return ""
@@ -76,11 +76,11 @@ func (b *Broker) flush(ctx context.Context, s *Subscription) error {
 	}
 	batch := &store.Batch{}
 	for _, d := range leaving {
-		batch.Acks = append(batch.Acks, store.Ack{Subscription: s.cfg.Name, From: d.from, To: d.Event.Seq})
+		batch.Acks = append(batch.Acks, store.Ack{Subscription: s.name, From: d.from, To: d.Event.Seq})
 		batch.Park = append(batch.Park, d.asParked())
 	}
 	if _, err := b.store.Commit(ctx, batch); err != nil {
-		return fmt.Errorf("set events of %s aside: %w", s.cfg.Name, err)
+		return fmt.Errorf("set events of %s aside: %w", s.name, err)
 	}
 	s.mu.Lock()
 	s.leaving = s.leaving[len(leaving):]
@@ -93,7 +93,7 @@ func (b *Broker) fetch(ctx context.Context, s *Subscription) error {
 	for _, group := range s.withRoom() {
 		s.mu.Lock()
 		a, limit := s.aside[group], s.limit()
-		after, name := a.loaded, s.cfg.Name
+		after, name := a.loaded, s.name
 		s.mu.Unlock()
 		events, err := b.store.Parked(ctx, name, group, after, limit)
 		if err != nil {

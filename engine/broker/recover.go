@@ -17,7 +17,7 @@ func (b *Broker) Out() []*Delivery {
 				if d.deferredID != 0 {
 					n = &waited
 				}
-				if *n++; *n <= s.cfg.Concurrency {
+				if *n++; *n <= s.config().Concurrency {
 					out = append(out, d)
 				}
 			}

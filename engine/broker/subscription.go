@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pipelined"
@@ -45,8 +46,9 @@ type Subscription struct {
 	broker *Broker
 	name   string
 
+	settings atomic.Pointer[Config] // immutable; replaced as a whole
+
 	mu      sync.Mutex
-	cfg     Config
 	live    bool  // events reach it from memory
 	cursor  int64 // while not live: the last number examined
 	folded  int64 // numbers up to here are covered by acknowledgements handed out
@@ -68,6 +70,9 @@ type Subscription struct {
 	starting int // of them, those that have not taken their first delivery
 }
 
+// config is what the subscription wants now.
+func (s *Subscription) config() *Config { return s.settings.Load() }
+
 // queued is how many deliveries are in memory and not handed out.
 func (s *Subscription) queued() int { return s.ready.size + s.behind }
 
@@ -82,18 +87,18 @@ func (s *Subscription) alreadyDone(n int64) bool {
 // examine looks at one event of the log and queues it if it concerns the
 // subscription. The caller holds mu.
 func (s *Subscription) examine(ev *store.StoredEvent) {
-	if s.alreadyDone(ev.Seq) || !s.cfg.Matches(ev.Type) {
+	if s.alreadyDone(ev.Seq) || !s.config().Matches(ev.Type) {
 		return
 	}
-	if to, only := ev.Headers[pipelined.ToHeader]; only && to != s.cfg.Name {
+	if to, only := ev.Headers[pipelined.ToHeader]; only && to != s.name {
 		return
 	}
 	d := &Delivery{Event: *ev, Attempt: 1, sub: s}
-	if s.cfg.Where != nil {
-		ok, err := s.cfg.Where(ev)
+	if s.config().Where != nil {
+		ok, err := s.config().Where(ev)
 		if err == nil && !ok {
-			if s.cfg.Filtered != nil {
-				s.cfg.Filtered(ev)
+			if s.config().Filtered != nil {
+				s.config().Filtered(ev)
 			}
 			return
 		}
@@ -112,13 +117,13 @@ func (s *Subscription) examine(ev *store.StoredEvent) {
 // place works out the delivery's key and tenant.
 func (s *Subscription) place(d *Delivery) {
 	var err error
-	if s.cfg.OrderKey != nil {
-		if d.key, err = s.cfg.OrderKey(&d.Event); err != nil && d.Problem == nil {
+	if s.config().OrderKey != nil {
+		if d.key, err = s.config().OrderKey(&d.Event); err != nil && d.Problem == nil {
 			d.Problem = err
 		}
 	}
-	if s.cfg.Tenant != nil {
-		if d.tenant, err = s.cfg.Tenant(&d.Event); err != nil && d.Problem == nil {
+	if s.config().Tenant != nil {
+		if d.tenant, err = s.config().Tenant(&d.Event); err != nil && d.Problem == nil {
 			d.Problem = err
 		}
 	}
@@ -166,7 +171,7 @@ func (s *Subscription) pump() {
 	if run == nil || run.intake.Err() != nil || s.closed {
 		return
 	}
-	for s.workers < s.cfg.Concurrency && s.starting < s.ready.size && !s.strict() {
+	for s.workers < s.config().Concurrency && s.starting < s.ready.size && !s.strict() {
 		s.workers++
 		s.starting++
 		s.broker.workers.Go(func() { s.run(run) })
@@ -176,7 +181,7 @@ func (s *Subscription) pump() {
 // strict reports that nothing may be handed out now because concurrency is 1 and
 // the delivery before is not committed: one at a time means that each sees what
 // the one before did.
-func (s *Subscription) strict() bool { return s.cfg.Concurrency == 1 && s.out > 0 }
+func (s *Subscription) strict() bool { return s.config().Concurrency == 1 && s.out > 0 }
 
 // run hands deliveries to the handler until none is ready.
 func (s *Subscription) run(run *running) {
@@ -185,7 +190,7 @@ func (s *Subscription) run(run *running) {
 		if d == nil {
 			return
 		}
-		s.cfg.Handle(run.work, d)
+		s.config().Handle(run.work, d)
 	}
 }
 
@@ -197,7 +202,7 @@ func (s *Subscription) take(run *running, first bool) *Delivery {
 		s.starting--
 	}
 	var d *Delivery
-	if !s.closed && run.intake.Err() == nil && s.workers <= s.cfg.Concurrency && !s.strict() {
+	if !s.closed && run.intake.Err() == nil && s.workers <= s.config().Concurrency && !s.strict() {
 		d = s.ready.pop()
 	}
 	if d == nil {
@@ -232,8 +237,8 @@ func (s *Subscription) committed(d *Delivery, r store.Result) {
 		if len(r.DeferredIDs) > 0 {
 			again.deferredID = r.DeferredIDs[len(r.DeferredIDs)-1]
 		}
-		s.later(again, d.postponed.Due, !s.cfg.Skip)
-		if s.cfg.Skip {
+		s.later(again, d.postponed.Due, !s.config().Skip)
+		if s.config().Skip {
 			s.release(d.key)
 		}
 	} else {
@@ -303,11 +308,11 @@ func (s *Subscription) restore(rows []store.Deferred, log *slog.Logger) {
 	defer s.mu.Unlock()
 	for _, r := range rows {
 		d := &Delivery{Event: r.Event, Attempt: r.Attempt, sub: s, deferredID: r.ID, key: r.OrderKey}
-		if s.cfg.Tenant != nil {
-			d.tenant, _ = s.cfg.Tenant(&d.Event)
+		if s.config().Tenant != nil {
+			d.tenant, _ = s.config().Tenant(&d.Event)
 		}
 		d.group = s.groupOf(d)
-		if !s.cfg.Skip && d.key != "" && s.keys[d.key] == nil {
+		if !s.config().Skip && d.key != "" && s.keys[d.key] == nil {
 			s.keys[d.key] = &fifo{}
 			s.later(d, r.Due, true)
 			continue
@@ -315,7 +320,7 @@ func (s *Subscription) restore(rows []store.Deferred, log *slog.Logger) {
 		s.later(d, r.Due, false)
 	}
 	if len(rows) > 0 {
-		log.Info("deliveries wait for their retry", "subscription", s.cfg.Name, "waiting", len(rows))
+		log.Info("deliveries wait for their retry", "subscription", s.name, "waiting", len(rows))
 	}
 }
 
@@ -334,7 +339,7 @@ func (s *Subscription) Status() Status {
 	head := s.broker.Head()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Name: s.cfg.Name, Ready: s.queued(), Running: s.out, Waiting: len(s.wait)}
+	st := Status{Name: s.name, Ready: s.queued(), Running: s.out, Waiting: len(s.wait)}
 	if !s.live {
 		st.Lag = head - s.cursor
 	}

@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"pipelined/engine/execution"
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
@@ -41,16 +42,17 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 	}
 	b := &step.Compiler{
 		Controls: c.controls, Connectors: c.sets.Connectors, Connections: c.conns, Shared: c.shared,
-		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(step.SlotEnv),
+		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(execution.SlotEnv),
 	}
 	syms := b.Start(def.StepsNode, def.OnErrorNode, p.TriggerKind, c.inputType(p))
 	if r, ok := p.Plan.(*triggers.Route); ok {
 		syms.Lookup("request").Type = step.RequestType(r.Params)
 	}
 	sc := fc.With(syms)
-	p.Callee = step.Callee{Name: p.Name, Timeout: p.Timeout}
-	p.Callee.Flow = b.Steps(sc, def.Steps)
-	p.Callee.OnError = b.Handler(sc, def.OnError)
+	p.Callee = execution.Callee{Name: p.Name, Timeout: p.Timeout, Flow: b.Steps(sc, def.Steps)}
+	if h := b.Handler(sc, def.OnError); len(h) > 0 {
+		p.Callee.OnError = h
+	}
 	if def.OnFailure != nil {
 		p.OnFailure = c.onFailure(fc.With(step.WithError(syms)), p, def.OnFailure)
 	}
@@ -75,8 +77,8 @@ func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger
 	}
 	syms := expression.NewSymbols(nil)
 	step.DeclareBase(syms, t.Kind, nil)
-	syms.Declare("error", &expression.Symbol{Slot: step.SlotError, Type: step.ProblemType}) // of retry.when
-	syms.Declare("env", c.project.EnvSymbol(step.SlotEnv))
+	syms.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: step.ProblemType}) // of retry.when
+	syms.Declare("env", c.project.EnvSymbol(execution.SlotEnv))
 	tc := fc.With(syms)
 	tc.Node = t.Node
 	params := spec.New()

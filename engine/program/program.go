@@ -12,6 +12,7 @@ import (
 
 	"pipelined"
 	"pipelined/connectors"
+	"pipelined/engine/execution"
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
@@ -68,7 +69,7 @@ type Pipeline struct {
 	OnFailure   *OnFailure
 	Resumable   bool // a loop commits on its way
 	Facts       step.Facts
-	Callee      step.Callee
+	Callee      execution.Callee
 	Uses        Uses
 }
 
@@ -80,8 +81,10 @@ type Uses struct{ Request, Event, Run bool }
 type OnFailure struct {
 	Collection string
 	Permanent  expression.Condition
-	// Backoff is that of the reprocess step that drains the collection.
-	Backoff pipelined.Backoff
+	// Backoff and MaxAttempts are those of the reprocess step that drains the collection;
+	// 0 where none does.
+	Backoff     pipelined.Backoff
+	MaxAttempts int
 }
 
 // Pipeline returns a pipeline by name, or nil.
@@ -102,8 +105,11 @@ func (p *Program) Takes(pipeline, eventType string) bool {
 	return ok && Matches(plan.Types, eventType)
 }
 
+// Unique tells which fields of a collection hold a value once.
+func (p *Program) Unique(collection string) []string { return p.File.Collections[collection].Unique }
+
 // Callee returns a pipeline as a call step runs it.
-func (p *Program) Callee(name string) *step.Callee { return &p.byName[name].Callee }
+func (p *Program) Callee(name string) *execution.Callee { return &p.byName[name].Callee }
 
 // Collections and EventTypes are what the store is configured with.
 func (p *Program) Collections() []store.Collection {
@@ -171,6 +177,9 @@ func Compile(project *definition.Project, sets Sets) (*Program, []diag.Diagnosti
 	for _, name := range slices.Sorted(maps.Keys(c.shared)) {
 		c.program.Connections = append(c.program.Connections, &Connection{Connection: c.shared[name], Fingerprint: "shared " + name})
 	}
+	for i, k := range c.program.Connections {
+		k.Index = i
+	}
 	c.program.events = c.events
 	c.wiring()
 	all := c.diags.All()
@@ -217,7 +226,7 @@ func (c *compiler) connection(def *definition.Connection) {
 	}
 	config := family.NewConnection()
 	ok := family.Connection.DecodeInto(fc, def.Node, config)
-	s := &step.Connection{Name: def.Name, Connector: family, Client: &step.Client{}}
+	s := &step.Connection{Name: def.Name, Connector: family}
 	c.conns[def.Name] = s
 	if ok {
 		c.program.Connections = append(c.program.Connections, &Connection{

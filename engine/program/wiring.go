@@ -144,7 +144,7 @@ func (c *compiler) records() {
 			continue
 		}
 		name := p.OnFailure.Collection
-		p.OnFailure.Backoff = drains[name].Backoff
+		p.OnFailure.Backoff, p.OnFailure.MaxAttempts = drains[name].Backoff, drains[name].MaxAttempts
 		if !read[name] {
 			c.report(CodeUndrained, diag.Warning, p.At, "failures of "+p.Name+" are recorded in "+name+", which nothing reads",
 				"They stay there until someone looks.", "add a cron pipeline with `reprocess: { collection: "+name+", … }`")

@@ -21,6 +21,7 @@ var (
 	CodeCallee        = diag.Code{ID: "E234", Title: "unknown pipeline"}
 	CodeUnknownEvent  = diag.Code{ID: "E235", Title: "event type not declared"}
 	CodeCollection    = diag.Code{ID: "E236", Title: "malformed collection name"}
+	CodeFailType      = diag.Code{ID: "E238", Title: "error type of the runtime's own"}
 	CodeShape         = diag.Code{ID: "E237", Title: "data that does not fit its schema"}
 )
 
@@ -28,5 +29,5 @@ var (
 func Codes() []diag.Code {
 	return []diag.Code{CodeOnError, CodeNoAction, CodeTwoActions, CodeUnknownAction, CodeDuplicateStep,
 		CodeUnreachable, CodeBadSwitch, CodeLoop, CodeConnection, CodeEventType, CodeRespond,
-		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape}
+		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType}
 }

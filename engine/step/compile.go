@@ -1,7 +1,10 @@
 package step
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	"pipelined"
 	"pipelined/connectors"
+	"pipelined/engine/execution"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
@@ -33,7 +37,7 @@ type Compiler struct {
 	Pipelines []string
 	Pipeline  string
 
-	// Env declares the environment, at SlotEnv; nil leaves it open.
+	// Env declares the environment, at execution.SlotEnv; nil leaves it open.
 	Env *expression.Symbol
 	// Facts collects what the wiring lint wants to know of this pipeline.
 	Facts Facts
@@ -44,20 +48,22 @@ type Compiler struct {
 	vars     map[string]*expression.Symbol
 	names    map[string]*yaml.Node // every step name, for "runs later" and duplicates
 	declared map[string]bool
-	loops    int  // how many loops, branches and handlers we are inside of
-	handler  bool // inside on_error, catch or compensate
+	equal    map[string]int // steps without a name, by their digest
+	loops    int            // how many loops, branches and handlers we are inside of
+	handler  bool           // inside on_error, catch or compensate
 }
 
-// Connection is a connection of the project file and the client opened for it.
+// Connection is a connection of the project file, or what a family without one uses.
 type Connection struct {
 	Name      string
 	Connector *connectors.Connector
-	Client    *Client
+	// Index is where the opened client stands among those of a revision.
+	Index int
 }
 
 // EventType is what publishing an event of a declared type adds.
 type EventType struct {
-	Key      *expression.Program // over `data` in slot SlotInput of its own frame; nil if none
+	Key      *expression.Program // over `data` in slot execution.SlotInput of its own frame; nil if none
 	Validate func(data string) *pipelined.Problem
 	Data     *expression.Type // what the schema says of the data; nil if nothing
 }
@@ -155,10 +161,11 @@ func (h *Handler) DecodeField(c *field.Context, n *yaml.Node) {
 // the names every expression may use, every variable any step sets, and every
 // step name, so that a step used before it ran is explained.
 func (b *Compiler) Start(steps *yaml.Node, handlers *yaml.Node, trigger string, t *expression.Type) *expression.Symbols {
-	b.slots = firstSlot
+	b.slots = execution.BaseSlots
 	b.vars = map[string]*expression.Symbol{}
 	b.names = map[string]*yaml.Node{}
 	b.declared = map[string]bool{}
+	b.equal = map[string]int{}
 	for _, n := range []*yaml.Node{steps, handlers} {
 		b.scan(n)
 	}
@@ -231,7 +238,7 @@ func (b *Compiler) slot() int {
 // run, globals. A name another trigger would give is there but hidden, so that
 // using it is explained.
 func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Type) {
-	syms.Declare("input", &expression.Symbol{Slot: SlotInput, Type: input})
+	syms.Declare("input", &expression.Symbol{Slot: execution.SlotInput, Type: input})
 	only := func(name string, slot int, typ *expression.Type, kinds ...string) {
 		sym := &expression.Symbol{Slot: slot, Type: typ}
 		if !slices.Contains(kinds, trigger) {
@@ -243,19 +250,19 @@ func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Typ
 		}
 		syms.Declare(name, sym)
 	}
-	only("request", SlotRequest, nil, "http")
-	only("event", SlotEvent, eventScope, "event", "error")
-	only("schedule", SlotSchedule, scheduleType, "cron")
-	syms.Declare("run", &expression.Symbol{Slot: SlotRun, Type: runType})
-	syms.Declare("globals", &expression.Symbol{Slot: SlotGlobals})
-	syms.Declare("env", &expression.Symbol{Slot: SlotEnv})
+	only("request", execution.SlotRequest, nil, "http")
+	only("event", execution.SlotEvent, eventScope, "event", "error")
+	only("schedule", execution.SlotSchedule, scheduleType, "cron")
+	syms.Declare("run", &expression.Symbol{Slot: execution.SlotRun, Type: runType})
+	syms.Declare("globals", &expression.Symbol{Slot: execution.SlotGlobals})
+	syms.Declare("env", &expression.Symbol{Slot: execution.SlotEnv})
 	syms.Declare("secrets", &expression.Symbol{Slot: -1,
 		Hidden: "secrets can only be used in connections of pipelined.yaml and in a trigger's auth, so that they cannot leak; put it on the connection"})
 	if trigger == "error" {
-		syms.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
+		syms.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: ProblemType})
 		return
 	}
-	syms.Declare("error", &expression.Symbol{Slot: SlotError,
+	syms.Declare("error", &expression.Symbol{Slot: execution.SlotError,
 		Hidden: "error exists only where something has failed: in on_error, catch, compensate and retry.when; steps.<name>.error is the error of a step with on_error: continue"})
 }
 
@@ -270,7 +277,7 @@ func article(kinds []string) string {
 // WithError returns symbols in which `error` may be used.
 func WithError(syms *expression.Symbols) *expression.Symbols {
 	s := expression.NewSymbols(syms)
-	s.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
+	s.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: ProblemType})
 	return s
 }
 
@@ -324,8 +331,10 @@ func (b *Compiler) step(c *field.Context, def *definition.Step) *Node {
 		named: opts.Name != "", slot: -1, errorSlot: -1,
 		when: opts.When, timeout: opts.Timeout, onError: opts.OnError.policy,
 	}
+	n.Identity = n.Name
 	if n.Name == "" {
 		n.Name = fmt.Sprintf("%s@%d", action.Key, action.KeyNode.Line)
+		n.Identity = b.identity(action.Key, def.Node)
 	}
 	if n.Action = b.action(c, n, action, rest, def); n.Action == nil {
 		b.declareFailed(c, def)
@@ -334,6 +343,37 @@ func (b *Compiler) step(c *field.Context, def *definition.Step) *Node {
 	b.name(c, n, def, opts)
 	b.options(c, n, opts)
 	return n
+}
+
+// identity names a step without a name by what it says, so that an edit above it
+// changes nothing for what is under way; equal steps are told apart by their order.
+func (b *Compiler) identity(key string, n *yaml.Node) string {
+	h := sha256.New()
+	digest(h, n, 0)
+	id := key + "#" + hex.EncodeToString(h.Sum(nil)[:6])
+	b.equal[id]++
+	if k := b.equal[id]; k > 1 {
+		id = fmt.Sprintf("%s.%d", id, k)
+	}
+	return id
+}
+
+// deepest bounds digest: an alias may stand inside of what it names.
+const deepest = 100
+
+// digest writes what a node says, whatever its style and its place.
+func digest(w io.Writer, n *yaml.Node, depth int) {
+	if depth > deepest {
+		return
+	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	fmt.Fprintf(w, "%d %s %q[", n.Kind, n.ShortTag(), n.Value)
+	for _, c := range n.Content {
+		digest(w, c, depth+1)
+	}
+	io.WriteString(w, "]")
 }
 
 // declareFailed makes the name of a step with findings known, so that one
@@ -512,7 +552,7 @@ type named struct {
 }
 
 // results gathers the named results of one turn or branch.
-func results(x *Execution, names []named) map[string]any {
+func results(x *execution.Execution, names []named) map[string]any {
 	m := make(map[string]any, len(names))
 	for _, n := range names {
 		m[n.name] = x.Frame.Slots[n.slot]
@@ -521,7 +561,7 @@ func results(x *Execution, names []named) map[string]any {
 }
 
 // clearResults makes the results of an earlier turn invisible.
-func clearResults(x *Execution, names []named) {
+func clearResults(x *execution.Execution, names []named) {
 	for _, n := range names {
 		x.Frame.Slots[n.slot] = nil
 	}

@@ -3,11 +3,10 @@ package step
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 )
@@ -15,7 +14,7 @@ import (
 // Action is what a step does. Run returns the step's result, a value. It may be
 // called from many goroutines with different Executions.
 type Action interface {
-	Run(ctx context.Context, x *Execution) (any, error)
+	Run(ctx context.Context, x *execution.Execution) (any, error)
 }
 
 // Flow is a compiled list of steps.
@@ -23,15 +22,17 @@ type Flow []*Node
 
 // Node is one compiled step.
 type Node struct {
-	Name   string // as the author gave it, or the action's key and position
-	Key    string // the action: "foreach", "rest", "db.query"
-	At     diag.Range
-	Action Action
+	Name string // as the author gave it, or the action's key and position
+	// Identity names the step across edits of the file around it: its name, or a digest
+	// of what it says and its ordinal among equal ones.
+	Identity string
+	Key      string // the action: "foreach", "rest", "db.query"
+	At       diag.Range
+	Action   Action
 
 	named     bool
 	slot      int // of the result; -1 for an unnamed step
 	errorSlot int // of steps.<name>.error; -1 unless on_error is continue
-	connector bool
 
 	when       expression.Condition
 	timeout    time.Duration
@@ -58,13 +59,9 @@ type Retry struct {
 	When     expression.Condition
 }
 
-// errStop ends a flow successfully; it travels as an error so that every
-// container unwinds.
-var errStop = errors.New("stop")
-
-// Run runs the steps in order. A stop step ends it with errStop, which the
+// Run runs the steps in order. A stop step ends it with execution.ErrStop, which the
 // outermost caller (RunMain) turns into success.
-func (f Flow) Run(ctx context.Context, x *Execution) error {
+func (f Flow) Run(ctx context.Context, x *execution.Execution) error {
 	for _, n := range f {
 		if err := n.run(ctx, x); err != nil {
 			return err
@@ -73,17 +70,17 @@ func (f Flow) Run(ctx context.Context, x *Execution) error {
 	return nil
 }
 
-func (n *Node) run(ctx context.Context, x *Execution) error {
+func (n *Node) run(ctx context.Context, x *execution.Execution) error {
 	if ctx.Err() != nil {
-		return n.problem(x, context.Cause(ctx), 0)
+		return n.problem(x, context.Cause(ctx), 1)
 	}
 	if !n.when.IsZero() {
 		ok, err := n.when.Bool(x.Frame)
 		if err != nil {
-			return n.problem(x, err, 0)
+			return n.problem(x, err, 1)
 		}
 		if !ok {
-			x.set(n.slot, nil)
+			x.Set(n.slot, nil)
 			return nil
 		}
 	}
@@ -92,26 +89,26 @@ func (n *Node) run(ctx context.Context, x *Execution) error {
 	}
 	result, err := n.Action.Run(ctx, x)
 	if err != nil {
-		return n.problem(x, err, 0)
+		return n.problem(x, err, 1)
 	}
-	x.set(n.slot, result)
+	x.Set(n.slot, result)
 	return nil
 }
 
 // guarded runs the action under its options.
-func (n *Node) guarded(ctx context.Context, x *Execution) error {
+func (n *Node) guarded(ctx context.Context, x *execution.Execution) error {
 	result, err := n.tries(ctx, x)
 	if err == nil {
-		x.set(n.slot, result)
+		x.Set(n.slot, result)
 		if n.errorSlot >= 0 {
 			x.Frame.Slots[n.errorSlot] = nil
 		}
 		if n.compensate != nil {
-			x.pushCompensation(n)
+			x.Compensable(n.Name, n.compensate)
 		}
 		return nil
 	}
-	if errors.Is(err, errStop) || n.onError == FailFlow || beyond(ctx, err) {
+	if errors.Is(err, execution.ErrStop) || n.onError == FailFlow || execution.Beyond(ctx, err) {
 		return err
 	}
 	return n.handle(ctx, x, pipelined.AsProblem(err))
@@ -119,16 +116,16 @@ func (n *Node) guarded(ctx context.Context, x *Execution) error {
 
 // tries runs the action until it succeeds, may not be retried, or has used up
 // its attempts. Every failed try leaves no effects.
-func (n *Node) tries(ctx context.Context, x *Execution) (any, error) {
+func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
 	for try := 1; ; try++ {
 		mark := x.Effects.Mark()
 		result, err := n.once(ctx, x)
-		if err == nil || errors.Is(err, errStop) {
+		if err == nil || errors.Is(err, execution.ErrStop) {
 			return result, err
 		}
 		x.Effects.Rollback(mark)
-		if beyond(ctx, err) {
-			return nil, n.problem(x, err, try)
+		if execution.Beyond(ctx, err) {
+			return nil, err
 		}
 		p := pipelined.AsProblem(n.problem(x, err, try))
 		if n.retry == nil || try >= n.retry.Attempts || ctx.Err() != nil {
@@ -141,27 +138,27 @@ func (n *Node) tries(ctx context.Context, x *Execution) (any, error) {
 		if !again {
 			return nil, p
 		}
-		wait := n.retry.Backoff.Wait(try, x.Run.Host.Random())
+		wait := n.retry.Backoff.Wait(try, x.Run.Values.Random())
 		if ra := p.RetryAfter; ra > wait {
 			wait = ra
 			if m := n.retry.Backoff.Max; m > 0 && wait > m {
 				wait = m
 			}
 		}
-		if err := pipelined.Sleep(ctx, x.Run.Clock, wait); err != nil {
+		if err := x.Run.Host.Sleep(ctx, wait); err != nil {
 			return nil, p
 		}
 	}
 }
 
 // once runs one try under the step's timeout.
-func (n *Node) once(ctx context.Context, x *Execution) (any, error) {
+func (n *Node) once(ctx context.Context, x *execution.Execution) (any, error) {
 	if n.timeout <= 0 {
 		return n.Action.Run(ctx, x)
 	}
 	limit := pipelined.Problemf(pipelined.TypeTimeout, "The step ran out of time", 504,
 		"the limit is %s", n.timeout).Transient()
-	tctx, cancel := context.WithTimeoutCause(ctx, n.timeout, limit)
+	tctx, cancel := x.Run.Host.WithTimeout(ctx, n.timeout, limit)
 	defer cancel()
 	result, err := n.Action.Run(tctx, x)
 	if err != nil && tctx.Err() != nil && ctx.Err() == nil {
@@ -170,35 +167,35 @@ func (n *Node) once(ctx context.Context, x *Execution) (any, error) {
 	return result, err
 }
 
-func (n *Node) retriable(x *Execution, p *pipelined.Problem) (bool, error) {
+func (n *Node) retriable(x *execution.Execution, p *pipelined.Problem) (bool, error) {
 	if n.retry.When.IsZero() {
 		return p.Retriable, nil
 	}
-	restore := x.showError(p)
+	restore := x.ShowError(p)
 	defer restore()
 	return n.retry.When.Bool(x.Frame)
 }
 
 // handle applies the step's own on_error.
-func (n *Node) handle(ctx context.Context, x *Execution, p *pipelined.Problem) error {
-	x.set(n.slot, nil)
+func (n *Node) handle(ctx context.Context, x *execution.Execution, p *pipelined.Problem) error {
+	x.Set(n.slot, nil)
 	if n.onError == Continue {
 		if n.errorSlot >= 0 {
-			x.Frame.Slots[n.errorSlot] = ProblemValue(p)
+			x.Frame.Slots[n.errorSlot] = execution.ProblemValue(p)
 		}
 		x.Run.Logger.WarnContext(ctx, "step failed and the flow goes on",
-			"pipeline", x.Run.Pipeline, "execution", x.Run.ID, "step", n.Name, "problem", p.Type, "detail", p.Detail)
+			"pipeline", x.Pipeline(), "execution", x.Run.ID, "step", n.Name, "problem", p.Type, "detail", p.Detail)
 		return nil
 	}
-	restore := x.showError(p)
+	restore := x.ShowError(p)
 	defer restore()
 	return n.handler.Run(ctx, x)
 }
 
-// problem places an error: which pipeline, step and connector it came from. A
-// problem that already knows its step keeps it.
-func (n *Node) problem(x *Execution, err error, try int) error {
-	if errors.Is(err, errStop) {
+// problem places an error: which pipeline, step and action it came from, at which
+// try. A problem that already knows its step keeps it; a signal stays what it is.
+func (n *Node) problem(x *execution.Execution, err error, try int) error {
+	if execution.Signal(err) {
 		return err
 	}
 	p := pipelined.AsProblem(err)
@@ -207,42 +204,10 @@ func (n *Node) problem(x *Execution, err error, try int) error {
 	}
 	p = p.Clone()
 	if p.Pipeline == "" {
-		p.Pipeline = x.Run.Pipeline
+		p.Pipeline = x.Pipeline()
 	}
 	if p.Step == "" {
-		p.Step = n.Name
-		if n.connector {
-			p.Connector = n.Key
-		}
-		if try > 0 {
-			p.Attempt = try
-		}
+		p.Step, p.Connector, p.Attempt = n.Name, n.Key, try
 	}
 	return p
-}
-
-// beyond reports whether an error is not the flow's to handle: the runtime drains,
-// or another execution changed what this one read and it has to run again.
-func beyond(ctx context.Context, err error) bool {
-	return stopping(ctx) || pipelined.AsProblem(err).Type == pipelined.TypeConflict
-}
-
-// stopping reports whether the work was cut off because the runtime drains;
-// such an execution is not a failure and runs no handlers.
-func stopping(ctx context.Context) bool {
-	return ctx.Err() != nil && errors.Is(context.Cause(ctx), pipelined.ErrStopping)
-}
-
-// Protect calls f and turns a panic into a problem with its trace in the log.
-// It is the one place where panics are recovered: the engine wraps every
-// execution in it, and steps that start goroutines wrap each of those.
-func Protect(x *Execution, f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			x.Run.Logger.Error("a step panicked", "pipeline", x.Run.Pipeline,
-				"execution", x.Run.ID, "panic", fmt.Sprint(r), "trace", string(debug.Stack()))
-			err = pipelined.Problemf(pipelined.TypeInternal, "A step panicked", 500, "%v", r)
-		}
-	}()
-	return f()
 }

@@ -2,12 +2,11 @@ package step
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
-	"pipelined/internal/expression"
 	"pipelined/internal/field"
 	"pipelined/internal/value"
 )
@@ -41,21 +40,22 @@ func callControl() *Control {
 				return nil
 			}
 			b.Facts.Calls = append(b.Facts.Calls, Mention{name, c.Range(p.Call.Pipeline.node)})
-			return &call{pipeline: name, with: p.Call.With}
+			return &call{node: n, pipeline: name, with: p.Call.With}
 		})
 }
 
 type call struct {
+	node     *Node
 	pipeline string
 	with     field.JSON
 }
 
-func (s *call) Run(ctx context.Context, x *Execution) (any, error) {
-	if x.depth >= maxCallDepth {
+func (s *call) Run(ctx context.Context, x *execution.Execution) (any, error) {
+	if x.Depth() >= maxCallDepth {
 		return nil, pipelined.Problemf(pipelined.TypeIterations, "Pipelines call each other too deeply", 500,
-			"%d calls deep at %s", x.depth, s.pipeline)
+			"%d calls deep at %s", x.Depth(), s.pipeline)
 	}
-	input := x.Frame.Slots[SlotInput]
+	input := x.Frame.Slots[execution.SlotInput]
 	if !s.with.IsZero() {
 		v, err := s.with.Eval(x.Frame)
 		if err != nil {
@@ -66,50 +66,17 @@ func (s *call) Run(ctx context.Context, x *Execution) (any, error) {
 	callee := x.Run.Program.Callee(s.pipeline)
 	if callee.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, callee.Timeout)
+		ctx, cancel = x.Run.Host.WithTimeout(ctx, callee.Timeout, pipelined.Problemf(pipelined.TypeTimeout,
+			"The pipeline ran out of time", 504, "the limit of %s is %s", callee.Name, callee.Timeout).Transient())
 		defer cancel()
 	}
-	y := x.enter(callee, input)
-	if err := y.run(ctx); err != nil {
+	y := x.Enter(s.node.Identity, callee, input)
+	defer y.Close()
+	if err := execution.RunCalled(ctx, y); err != nil {
 		return nil, err
 	}
-	if y.answer.Body == "" {
+	if y.Answer().Body == "" {
 		return nil, nil
 	}
-	return value.Raw(y.answer.Body), nil
-}
-
-// enter returns an Execution for a called pipeline: a frame of its own, the
-// caller's effects.
-func (x *Execution) enter(callee *Callee, input any) *Execution {
-	y := &Execution{Run: x.Run, Effects: x.Effects, callee: callee, answer: &pipelined.Reply{},
-		turns: x.turns, depth: x.depth + 1,
-		Frame: &expression.Frame{Slots: make([]any, callee.Slots), Host: x.Frame.Host}}
-	for _, s := range callee.VarSlots {
-		y.Frame.Slots[s] = expression.Unset
-	}
-	y.Frame.Slots[SlotInput] = input
-	y.Frame.Slots[SlotRun] = x.Frame.Slots[SlotRun]
-	y.Frame.Slots[SlotGlobals] = x.Frame.Slots[SlotGlobals]
-	y.Frame.Slots[SlotEnv] = x.Frame.Slots[SlotEnv]
-	return y
-}
-
-// run runs a called pipeline with its own on_error.
-func (x *Execution) run(ctx context.Context) error {
-	mark := x.Effects.Mark()
-	err := x.callee.Flow.Run(ctx, x)
-	if err == nil || errors.Is(err, errStop) {
-		return nil
-	}
-	x.Effects.Rollback(mark)
-	if len(x.callee.OnError) == 0 || beyond(ctx, err) {
-		return err
-	}
-	if herr := runCatch(ctx, x, x.callee.OnError, err); herr != nil && !errors.Is(herr, errStop) {
-		p := pipelined.AsProblem(herr).Clone()
-		p.Cause = pipelined.AsProblem(err)
-		return p
-	}
-	return nil
+	return value.Raw(y.Answer().Body), nil
 }

@@ -2,39 +2,24 @@ package step
 
 import (
 	"context"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"gopkg.in/yaml.v3"
 
 	"pipelined"
 	"pipelined/connectors"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
 )
-
-// Client is the opened client of a connection, filled in before anything runs.
-type Client struct{ closer atomic.Pointer[io.Closer] }
-
-// Set puts the opened client in place.
-func (c *Client) Set(k io.Closer) { c.closer.Store(&k) }
-
-// Get returns it; nil before Set.
-func (c *Client) Get() io.Closer {
-	if p := c.closer.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
 
 // connectorAction compiles a connector operation: its parameters, and the client
 // it will be called with.
 func (b *Compiler) connectorAction(c *field.Context, n *Node, key *field.Pair, rest []field.Pair) Action {
 	op := b.Connectors.Operation(key.Key)
-	n.Key, n.connector = op.Key, true
+	n.Key = op.Key
 	for _, p := range rest {
 		if p.Key != key.Key {
 			b.stray(c, p, key.Key)
@@ -43,7 +28,7 @@ func (b *Compiler) connectorAction(c *field.Context, n *Node, key *field.Pair, r
 	}
 	node, conn := withoutConnection(key.Value)
 	a := &connectorCall{op: op, node: n}
-	if a.client = b.client(c, op, key, conn); a.client == nil {
+	if a.connection = b.connection(c, op, key, conn); a.connection == nil {
 		return nil
 	}
 	before := c.Diags.Len()
@@ -89,8 +74,8 @@ func withoutConnection(n *yaml.Node) (rest, conn *yaml.Node) {
 	return n, nil
 }
 
-// client finds what the operation will be called with.
-func (b *Compiler) client(c *field.Context, op *connectors.Operation, key *field.Pair, conn *yaml.Node) *Client {
+// connection finds what the operation will be called with.
+func (b *Compiler) connection(c *field.Context, op *connectors.Operation, key *field.Pair, conn *yaml.Node) *Connection {
 	family := op.Connector
 	if conn == nil {
 		if family.Connection != nil && !family.Optional {
@@ -119,36 +104,46 @@ func (b *Compiler) client(c *field.Context, op *connectors.Operation, key *field
 	case family.Connection == nil:
 		c.Report(CodeConnection, diag.Error, conn, family.Name+" takes no connection", "It would be ignored.", "remove it")
 	default:
-		return found.Client
+		return found
 	}
 	return nil
 }
 
-// shared is the client of a family used without a connection.
-func (b *Compiler) shared(family *connectors.Connector) *Client {
+// shared is the connection of a family used without one.
+func (b *Compiler) shared(family *connectors.Connector) *Connection {
 	if c := b.Shared[family.Name]; c != nil {
-		return c.Client
+		return c
 	}
-	c := &Connection{Connector: family, Client: &Client{}}
+	c := &Connection{Connector: family}
 	b.Shared[family.Name] = c
-	return c.Client
+	return c
 }
 
 type connectorCall struct {
-	op     *connectors.Operation
-	node   *Node
-	params *field.Binding
-	client *Client
+	op         *connectors.Operation
+	node       *Node
+	params     *field.Binding
+	connection *Connection
 }
 
-func (a *connectorCall) Run(ctx context.Context, x *Execution) (any, error) {
+func (a *connectorCall) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	p := a.op.NewParams()
 	if err := a.params.Bind(x.Frame, p); err != nil {
 		return nil, err
 	}
-	k := a.client.Get()
-	if k == nil {
-		return nil, pipelined.Problemf(pipelined.TypeInternal, "A connection is not open", 500, "%s was called before start", a.op.Key)
+	k := x.Run.Clients[a.connection.Index]
+	ctx = connectors.WithCall(ctx, connectors.Call{
+		Run: x.Run.ID, Event: x.Run.EventID, Pipeline: x.Pipeline(),
+		Step: a.node.Name, Attempt: x.Run.Attempt, Idempotency: x.Key(a.node.Identity),
+	})
+	if !a.op.Effect(nil, p).Outside {
+		return a.op.Call(ctx, k, p)
 	}
-	return a.op.Call(connectors.WithCall(ctx, x.call(a.node)), k, p)
+	result, err := x.Run.Host.Outside(ctx, func() (any, error) { return a.op.Call(ctx, k, p) })
+	if err == nil || execution.Signal(err) {
+		return result, err
+	}
+	q := pipelined.AsProblem(err).Clone()
+	q.Outside = true
+	return nil, q
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -75,11 +76,11 @@ type foreach struct {
 
 // tally is what a running loop counts and gathers.
 type tally struct {
-	Progress
+	execution.Progress
 	items []any
 }
 
-func (f *foreach) Run(ctx context.Context, x *Execution) (any, error) {
+func (f *foreach) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	over, err := f.over.Eval(x.Frame)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (f *foreach) Run(ctx context.Context, x *Execution) (any, error) {
 	}
 	t := &tally{}
 	if f.commitEvery > 0 {
-		t.Progress = x.Run.Resume[f.node.Name]
+		t.Progress = f.resumed(x)
 		for i := 0; i < t.Total; i++ {
 			if _, ok, err := next(); err != nil || !ok {
 				return nil, err
@@ -141,11 +142,10 @@ func (f *foreach) source(ctx context.Context, over any) (next func() (any, bool,
 	}, false, nil
 }
 
-func (f *foreach) sequential(ctx context.Context, x *Execution, next func() (any, bool, error), t *tally, keep bool) error {
+func (f *foreach) sequential(ctx context.Context, x *execution.Execution, next func() (any, bool, error), t *tally, keep bool) error {
 	savedItem, savedIndex := x.Frame.Slots[f.itemSlot], x.Frame.Slots[f.indexSlot]
 	defer func() { x.Frame.Slots[f.itemSlot], x.Frame.Slots[f.indexSlot] = savedItem, savedIndex }()
-	x.turns = append(x.turns, 0)
-	defer func() { x.turns = x.turns[:len(x.turns)-1] }()
+	defer x.BeginTurns()()
 	for {
 		item, ok, err := next()
 		if err != nil || !ok {
@@ -153,7 +153,7 @@ func (f *foreach) sequential(ctx context.Context, x *Execution, next func() (any
 		}
 		mark := x.Effects.Mark()
 		err = f.turn(ctx, x, item, t.Total)
-		if err != nil && (!f.keepGoing || errors.Is(err, errStop) || ctx.Err() != nil || beyond(ctx, err)) {
+		if err != nil && (!f.keepGoing || errors.Is(err, execution.ErrStop) || ctx.Err() != nil || execution.Beyond(ctx, err)) {
 			return err
 		}
 		if err != nil {
@@ -169,14 +169,14 @@ func (f *foreach) sequential(ctx context.Context, x *Execution, next func() (any
 }
 
 // turn runs the body for one element in x's own frame.
-func (f *foreach) turn(ctx context.Context, x *Execution, item any, index int) error {
+func (f *foreach) turn(ctx context.Context, x *execution.Execution, item any, index int) error {
 	x.Frame.Slots[f.itemSlot], x.Frame.Slots[f.indexSlot] = item, index
-	x.turns[len(x.turns)-1] = index
+	x.Turn(index)
 	clearResults(x, f.names)
 	return f.body.Run(ctx, x)
 }
 
-func (f *foreach) record(ctx context.Context, x *Execution, t *tally, err error, keep bool) {
+func (f *foreach) record(ctx context.Context, x *execution.Execution, t *tally, err error, keep bool) {
 	t.Total++
 	if err == nil {
 		t.Succeeded++
@@ -191,24 +191,33 @@ func (f *foreach) record(ctx context.Context, x *Execution, t *tally, err error,
 	}
 	r := results(x, f.names)
 	if err != nil {
-		r["error"] = ProblemValue(pipelined.AsProblem(err))
+		r["error"] = execution.ProblemValue(pipelined.AsProblem(err))
 	}
 	t.items = append(t.items, r)
 }
 
 // commit makes the effects so far durable, together with how far the loop is.
-func (f *foreach) commit(ctx context.Context, x *Execution, t *tally) error {
+func (f *foreach) commit(ctx context.Context, x *execution.Execution, t *tally) error {
 	if x.Run.CommitPart == nil {
 		return nil
 	}
-	return x.Run.CommitPart(ctx, x, f.node.Name, t.Progress)
+	return x.Run.CommitPart(ctx, x, f.node.Identity, t.Progress)
+}
+
+// resumed is how far the loop was when the process ended. Older stores know a loop
+// without a name by its line.
+func (f *foreach) resumed(x *execution.Execution) execution.Progress {
+	if p, ok := x.Run.Resume[f.node.Identity]; ok {
+		return p
+	}
+	return x.Run.Resume[f.node.Name]
 }
 
 // concurrent runs up to concurrency turns at a time, each on its own branch.
 // Branches join in input order once all of a group have ended, so what the loop
 // published is in input order too. With commit_every a group is one commit;
 // without, the whole input is one group.
-func (f *foreach) concurrent(ctx context.Context, x *Execution, next func() (any, bool, error), t *tally, keep bool) error {
+func (f *foreach) concurrent(ctx context.Context, x *execution.Execution, next func() (any, bool, error), t *tally, keep bool) error {
 	for {
 		branches, errs, done, err := f.group(ctx, x, next, t.Total)
 		if err != nil {
@@ -216,7 +225,7 @@ func (f *foreach) concurrent(ctx context.Context, x *Execution, next func() (any
 		}
 		for i, b := range branches {
 			if errs[i] == nil {
-				b.Effects.join()
+				b.Effects.Join()
 			}
 			f.record(ctx, b, t, errs[i], keep)
 		}
@@ -234,48 +243,48 @@ func (f *foreach) concurrent(ctx context.Context, x *Execution, next func() (any
 // group runs the turns of one group and returns their branches and errors in
 // input order; done means that the input has ended. The first error that is not
 // to be survived cancels the others and is returned.
-func (f *foreach) group(ctx context.Context, x *Execution, next func() (any, bool, error), first int) (branches []*Execution, errs []error, done bool, err error) {
+func (f *foreach) group(ctx context.Context, x *execution.Execution, next func() (any, bool, error), first int) (branches []*execution.Execution, errs []error, done bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, f.concurrency)
+		turns = x.Run.Host.Branches(f.concurrency)
 		fatal atomic.Pointer[error]
 		mu    sync.Mutex
 	)
 	for f.commitEvery == 0 || len(branches) < f.commitEvery {
 		item, ok, nerr := next()
-		if nerr != nil || !ok {
+		if nerr != nil || !ok || ctx.Err() != nil {
 			done, err = !ok, nerr
 			break
 		}
-		slots <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
 		i := len(branches)
-		b := x.branch()
-		b.turns = append(b.turns, 0)
+		b := x.Branch()
+		b.BeginTurns()
 		mu.Lock()
 		branches, errs = append(branches, b), append(errs, nil)
 		mu.Unlock()
-		wg.Go(func() {
-			defer func() { <-slots }()
-			terr := Protect(b, func() error { return f.turn(ctx, b, item, first+i) })
+		turns.Go(func() {
+			if ctx.Err() != nil {
+				mu.Lock()
+				errs[i] = context.Cause(ctx)
+				mu.Unlock()
+				return
+			}
+			terr := execution.Protect(b, func() error { return f.turn(ctx, b, item, first+i) })
 			if terr == nil {
 				return
 			}
 			mu.Lock()
 			errs[i] = terr
 			mu.Unlock()
-			if !f.keepGoing || errors.Is(terr, errStop) || beyond(ctx, terr) {
+			if !f.keepGoing || errors.Is(terr, execution.ErrStop) || execution.Beyond(ctx, terr) {
 				if fatal.CompareAndSwap(nil, &terr) {
 					cancel(pipelined.NewProblem(pipelined.TypeCanceled, "Another turn of the loop failed", 499, ""))
 				}
 			}
 		})
 	}
-	wg.Wait()
+	turns.Wait()
 	if f := fatal.Load(); f != nil {
 		return nil, nil, true, *f
 	}

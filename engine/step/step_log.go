@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
 	"pipelined/internal/value"
@@ -36,7 +36,7 @@ type logStep struct {
 	fields  field.JSON
 }
 
-func (l *logStep) Run(ctx context.Context, x *Execution) (any, error) {
+func (l *logStep) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	if !x.Run.Logger.Enabled(ctx, l.level) {
 		return nil, nil
 	}
@@ -98,7 +98,7 @@ func delayControl() *Control {
 
 type delay struct{ duration field.JSON }
 
-func (s *delay) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *delay) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	v, err := s.duration.Eval(x.Frame)
 	if err != nil {
 		return nil, err
@@ -107,5 +107,5 @@ func (s *delay) Run(ctx context.Context, x *Execution) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, pipelined.Sleep(ctx, x.Run.Clock, d)
+	return nil, x.Run.Host.Sleep(ctx, d)
 }

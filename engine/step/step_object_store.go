@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -28,7 +29,7 @@ func (b *Compiler) where(c *field.Context, l Later) where {
 	return w
 }
 
-func (w where) bind(x *Execution) objectstore.Where {
+func (w where) bind(x *execution.Execution) objectstore.Where {
 	if w.condition.IsZero() {
 		return objectstore.Where{}
 	}
@@ -100,8 +101,8 @@ type put struct {
 	named  bool // somebody may read the version
 }
 
-func (s *put) Run(ctx context.Context, x *Execution) (any, error) {
-	id, err := s.ID.Eval(x.Frame)
+func (s *put) Run(ctx context.Context, x *execution.Execution) (any, error) {
+	id, err := documentID(x, s.ID, s.Collection.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,24 @@ func (s *put) Run(ctx context.Context, x *Execution) (any, error) {
 	return map[string]any{"_id": r.ID, "_version": r.Version}, nil
 }
 
-func version(x *Execution, j field.JSON) (int64, error) {
+// documentID is the id that is written; empty where none is, which is asked for a new
+// one. One that comes to nothing is an error: it would be another document each time.
+func documentID(x *execution.Execution, t field.Text, collection string) (string, error) {
+	if t.IsZero() {
+		return "", nil
+	}
+	id, err := t.Eval(x.Frame)
+	if err != nil {
+		return "", err
+	}
+	if id == "" {
+		return "", pipelined.Problemf(objectstore.TypeDocument, "The id of a document is empty", 500,
+			"id of a document of %s comes to nothing; leave id out to have one made", collection)
+	}
+	return id, nil
+}
+
+func version(x *execution.Execution, j field.JSON) (int64, error) {
 	if j.IsZero() {
 		return 0, nil
 	}
@@ -175,8 +193,8 @@ type get struct {
 	id         field.Text
 }
 
-func (s *get) Run(ctx context.Context, x *Execution) (any, error) {
-	id, err := s.id.Eval(x.Frame)
+func (s *get) Run(ctx context.Context, x *execution.Execution) (any, error) {
+	id, err := documentID(x, s.id, s.collection)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +238,7 @@ type find struct {
 	stream     bool
 }
 
-func (s *find) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *find) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	q := objectstore.FindQuery{Collection: s.collection, Where: s.where.bind(x), OrderBy: s.order, Limit: s.limit}
 	if !s.offset.IsZero() {
 		v, err := s.offset.Eval(x.Frame)
@@ -288,8 +306,8 @@ type update struct {
 	ifVersion  field.JSON
 }
 
-func (s *update) Run(ctx context.Context, x *Execution) (any, error) {
-	id, err := s.id.Eval(x.Frame)
+func (s *update) Run(ctx context.Context, x *execution.Execution) (any, error) {
+	id, err := documentID(x, s.id, s.collection)
 	if err != nil {
 		return nil, err
 	}
@@ -338,8 +356,8 @@ type deleteStep struct {
 	ifVersion  field.JSON
 }
 
-func (s *deleteStep) Run(ctx context.Context, x *Execution) (any, error) {
-	id, err := s.id.Eval(x.Frame)
+func (s *deleteStep) Run(ctx context.Context, x *execution.Execution) (any, error) {
+	id, err := documentID(x, s.id, s.collection)
 	if err != nil {
 		return nil, err
 	}
@@ -376,7 +394,7 @@ type count struct {
 	where      where
 }
 
-func (s *count) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *count) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	n, err := x.Effects.Documents().Count(ctx, s.collection, s.where.bind(x))
 	return map[string]any{"count": n}, err
 }
@@ -407,7 +425,7 @@ type distinct struct {
 	where      where
 }
 
-func (s *distinct) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *distinct) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	values, err := x.Effects.Documents().Distinct(ctx, s.collection, s.field, s.where.bind(x))
 	return map[string]any{"values": values}, err
 }

@@ -7,6 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
 )
@@ -66,19 +67,19 @@ type parallel struct {
 	branches []branch
 }
 
-func (s *parallel) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *parallel) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
-		wg    sync.WaitGroup
+		group = x.Run.Host.Branches(0)
 		once  sync.Once
 		first error
-		runs  = make([]*Execution, len(s.branches))
+		runs  = make([]*execution.Execution, len(s.branches))
 	)
 	for i := range s.branches {
-		runs[i] = x.branch()
-		wg.Go(func() {
-			err := Protect(runs[i], func() error { return s.branches[i].flow.Run(ctx, runs[i]) })
+		runs[i] = x.Branch()
+		group.Go(func() {
+			err := execution.Protect(runs[i], func() error { return s.branches[i].flow.Run(ctx, runs[i]) })
 			if err != nil {
 				once.Do(func() {
 					first = err
@@ -88,13 +89,13 @@ func (s *parallel) Run(ctx context.Context, x *Execution) (any, error) {
 			}
 		})
 	}
-	wg.Wait()
+	group.Wait()
 	if first != nil {
 		return nil, first
 	}
 	out := make(map[string]any, len(runs))
 	for i, r := range runs {
-		r.Effects.join()
+		r.Effects.Join()
 		out[s.branches[i].name] = results(r, s.branches[i].names)
 	}
 	return out, nil

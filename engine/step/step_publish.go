@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -141,7 +142,7 @@ type publish struct {
 	declared map[string]*EventType
 }
 
-func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
+func (s *publish) Run(_ context.Context, x *execution.Execution) (any, error) {
 	ev := &pipelined.Event{Type: s.typ, Source: x.Run.Source(), Time: x.Run.Clock.Now(), Attempt: 1}
 	declared := s.event
 	if ev.Type == "" {
@@ -171,7 +172,7 @@ func (s *publish) Run(_ context.Context, x *Execution) (any, error) {
 }
 
 // fill evaluates the parts of the event.
-func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) error {
+func (s *publish) fill(x *execution.Execution, ev *pipelined.Event, declared *EventType) error {
 	data, err := s.document(x)
 	if err != nil {
 		return err
@@ -200,7 +201,7 @@ func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) e
 		}
 		ev.ID = ev.DedupeID
 	} else {
-		ev.ID = x.Run.Host.NewID()
+		ev.ID = x.Run.Values.NewID()
 	}
 	if len(s.headers) > 0 {
 		ev.Headers = make(map[string]string, len(s.headers))
@@ -213,9 +214,9 @@ func (s *publish) fill(x *Execution, ev *pipelined.Event, declared *EventType) e
 	return nil
 }
 
-func (s *publish) document(x *Execution) (string, error) {
+func (s *publish) document(x *execution.Execution) (string, error) {
 	if s.data.IsZero() {
-		raw, err := value.JSON(x.Frame.Slots[SlotInput])
+		raw, err := value.JSON(x.Frame.Slots[execution.SlotInput])
 		return string(raw), err
 	}
 	v, err := s.data.Eval(x.Frame)
@@ -226,7 +227,7 @@ func (s *publish) document(x *Execution) (string, error) {
 	return string(raw), err
 }
 
-func (s *publish) due(x *Execution) (time.Time, error) {
+func (s *publish) due(x *execution.Execution) (time.Time, error) {
 	if s.delay.IsZero() {
 		return time.Time{}, nil
 	}
@@ -245,8 +246,8 @@ func (s *publish) due(x *Execution) (time.Time, error) {
 }
 
 // keyOf evaluates the key an event type declares over the event's data.
-func keyOf(key *expression.Program, x *Execution, data string) (string, error) {
-	v, err := key.Eval(&expression.Frame{Slots: []any{value.Raw(data)}, Host: x.Run.Host})
+func keyOf(key *expression.Program, x *execution.Execution, data string) (string, error) {
+	v, err := key.Eval(&expression.Frame{Slots: []any{value.Raw(data)}, Host: x.Run.Values})
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -70,8 +71,8 @@ func buildReprocess(b *Compiler, c *field.Context, n *Node, p *reprocessParams) 
 	}
 	inner := b.inner(c.Symbols)
 	inner.Declare("item", &expression.Symbol{Slot: s.itemSlot})
-	inner.Declare("input", &expression.Symbol{Slot: SlotInput})
-	inner.Declare("error", &expression.Symbol{Slot: SlotError, Type: ProblemType})
+	inner.Declare("input", &expression.Symbol{Slot: execution.SlotInput})
+	inner.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: ProblemType})
 	b.loops++
 	s.exhausted = b.block(c, r.Exhausted, inner)
 	b.loops--
@@ -114,7 +115,7 @@ type reprocess struct {
 	docSlot     int
 }
 
-func (s *reprocess) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *reprocess) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	now := x.Run.Clock.Now()
 	frame := x.Frame.Fork()
 	frame.Slots[s.itemSlot] = now.UTC().Format(objectstore.TimeFormat)
@@ -147,7 +148,7 @@ func (s *reprocess) Run(ctx context.Context, x *Execution) (any, error) {
 }
 
 // one handles one record; gaveUp reports that it is exhausted now.
-func (s *reprocess) one(ctx context.Context, x *Execution, doc any, index int, now time.Time) (gaveUp bool, err error) {
+func (s *reprocess) one(ctx context.Context, x *execution.Execution, doc any, index int, now time.Time) (gaveUp bool, err error) {
 	rec, version, err := objectstore.ParseErrorRecord(doc)
 	if err != nil {
 		return false, pipelined.Problemf("reprocess/record", "Not an error record", 500,
@@ -170,7 +171,7 @@ func (s *reprocess) one(ctx context.Context, x *Execution, doc any, index int, n
 		return false, err
 	}
 	only := s.republishAs == "" && x.Run.Program.Takes(rec.Pipeline, rec.Event.Type)
-	ev := rec.Again(now, only)
+	ev := rec.Again(only)
 	if s.republishAs != "" {
 		ev.Type = s.republishAs
 	}
@@ -188,18 +189,20 @@ func (s *reprocess) save(ctx context.Context, docs *objectstore.Session, rec *ob
 }
 
 // giveUp runs the exhausted steps with the record as item and input.
-func (s *reprocess) giveUp(ctx context.Context, x *Execution, rec *objectstore.ErrorRecord, index int) error {
+func (s *reprocess) giveUp(ctx context.Context, x *execution.Execution, rec *objectstore.ErrorRecord, index int) error {
 	raw, err := rec.Document()
 	if err != nil {
 		return err
 	}
 	slots := x.Frame.Slots
-	input, problem, item := slots[SlotInput], slots[SlotError], slots[s.itemSlot]
-	defer func() { slots[SlotInput], slots[SlotError], slots[s.itemSlot] = input, problem, item }()
-	slots[SlotInput], slots[s.itemSlot] = raw, raw
-	slots[SlotError] = value.Get(raw, value.NewPath("error"))
+	input, problem, item := slots[execution.SlotInput], slots[execution.SlotError], slots[s.itemSlot]
+	defer func() {
+		slots[execution.SlotInput], slots[execution.SlotError], slots[s.itemSlot] = input, problem, item
+	}()
+	slots[execution.SlotInput], slots[s.itemSlot] = raw, raw
+	slots[execution.SlotError] = value.Get(raw, value.NewPath("error"))
 	clearResults(x, s.names)
-	x.turns = append(x.turns, index)
-	defer func() { x.turns = x.turns[:len(x.turns)-1] }()
+	defer x.BeginTurns()()
+	x.Turn(index)
 	return s.exhausted.Run(ctx, x)
 }

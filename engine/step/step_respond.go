@@ -2,11 +2,13 @@ package step
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
 	"pipelined/internal/value"
@@ -17,7 +19,7 @@ type respondParams struct {
 }
 
 type respondValue struct {
-	Status  field.JSON            `yaml:"status" doc:"HTTP status, 200 to 599; default 200, or the problem's."`
+	Status  field.JSON            `yaml:"status" doc:"HTTP status, 200 to 599; default 200, or what the error comes to for a caller: the author's own status, 502 for what a service outside said, 504 for a timeout."`
 	Headers map[string]field.Text `yaml:"headers" doc:"HTTP headers."`
 	Body    field.JSON            `yaml:"body" doc:"JSON; a text is sent as it is where the content-type header is not JSON. For a called pipeline, its result."`
 	Problem field.JSON            `yaml:"problem" doc:"Sent as application/problem+json; status, type and title are filled in where missing."`
@@ -63,7 +65,7 @@ type respond struct {
 	problem field.JSON
 }
 
-func (r *respond) Run(_ context.Context, x *Execution) (any, error) {
+func (r *respond) Run(_ context.Context, x *execution.Execution) (any, error) {
 	reply := &pipelined.Reply{Status: r.fixed}
 	if r.fixed == 0 && !r.status.IsZero() {
 		v, err := r.status.Eval(x.Frame)
@@ -94,16 +96,19 @@ func (r *respond) Run(_ context.Context, x *Execution) (any, error) {
 	if !r.problem.IsZero() {
 		return nil, r.respondProblem(x, reply)
 	}
+	if p := x.Failed(); p != nil && reply.Status == 0 {
+		reply.Status = p.Told()
+	}
 	if !r.body.IsZero() {
 		if err := r.fillBody(x, reply); err != nil {
 			return nil, err
 		}
 	}
-	x.respond(reply)
+	x.Respond(reply)
 	return nil, nil
 }
 
-func (r *respond) fillBody(x *Execution, reply *pipelined.Reply) error {
+func (r *respond) fillBody(x *execution.Execution, reply *pipelined.Reply) error {
 	if reply.ContentType != "" && !strings.Contains(reply.ContentType, "json") {
 		v, err := r.body.Eval(x.Frame)
 		if err != nil {
@@ -123,7 +128,7 @@ func (r *respond) fillBody(x *Execution, reply *pipelined.Reply) error {
 
 // respondProblem sends what an author wrote, or `error` itself, without the parts
 // that are only for the inside.
-func (r *respond) respondProblem(x *Execution, reply *pipelined.Reply) error {
+func (r *respond) respondProblem(x *execution.Execution, reply *pipelined.Reply) error {
 	v, err := r.problem.Eval(x.Frame)
 	if err != nil {
 		return err
@@ -136,11 +141,8 @@ func (r *respond) respondProblem(x *Execution, reply *pipelined.Reply) error {
 	for _, inside := range []string{"cause", "data", "pipeline", "step", "connector", "attempt"} {
 		delete(m, inside)
 	}
-	if s, ok := value.Int(m["status"]); ok && reply.Status == 0 && s >= 400 && s <= 599 {
-		reply.Status = int(s)
-	}
 	if reply.Status == 0 {
-		reply.Status = 500
+		reply.Status = told(x, m)
 	}
 	m["status"] = reply.Status
 	if _, ok := m["type"].(string); !ok {
@@ -151,8 +153,25 @@ func (r *respond) respondProblem(x *Execution, reply *pipelined.Reply) error {
 		return err
 	}
 	reply.ContentType, reply.Body = "application/problem+json", string(raw)
-	x.respond(reply)
+	x.Respond(reply)
 	return nil
+}
+
+// told is the status of a problem that names none for the caller. That of `error`
+// itself is what the caller is told of it, not what a service outside said.
+func told(x *execution.Execution, m map[string]any) int {
+	s, ok := value.Int(m["status"])
+	p := x.Problem()
+	if p != nil && m["type"] == p.Type && (!ok || int(s) == p.Status) {
+		return p.Told()
+	}
+	if ok && s >= 400 && s <= 599 {
+		return int(s)
+	}
+	if p != nil {
+		return p.Told()
+	}
+	return 500
 }
 
 type failParams struct {
@@ -171,14 +190,21 @@ func failControl() *Control {
 	return define("fail", "Ends the flow with an error of the author's own; with when it is a guard.", "", `
 - when: input.total < 0
   fail: { type: order/negative, title: Negative total, status: 422, detail: "order ${{ input.id }}" }
-`, func(_ *Compiler, _ *field.Context, _ *Node, p *failParams) Action { return &fail{p.Fail} })
+`, func(_ *Compiler, c *field.Context, _ *Node, p *failParams) Action {
+		if typ, ok := p.Fail.Type.Literal(); ok && reserved(typ) {
+			c.Report(CodeFailType, diag.Error, c.Pos("fail"), fmt.Sprintf("%q is a type of the runtime's own", typ),
+				"Who reads the error would take it for one of the runtime.", "name what went wrong in your own words, such as order/rejected")
+			return nil
+		}
+		return &fail{p.Fail}
+	})
 }
 
 type fail struct{ failValue }
 
 func (*fail) ends() {}
 
-func (f *fail) Run(_ context.Context, x *Execution) (any, error) {
+func (f *fail) Run(_ context.Context, x *execution.Execution) (any, error) {
 	typ, err := f.Type.Eval(x.Frame)
 	if err != nil {
 		return nil, err
@@ -193,18 +219,15 @@ func (f *fail) Run(_ context.Context, x *Execution) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := pipelined.NewProblem(typ, title, 500, detail)
-	if !f.Status.IsZero() {
-		v, err := f.Status.Eval(x.Frame)
-		if err != nil {
-			return nil, err
-		}
-		s, ok := value.Int(v)
-		if !ok || s < 400 || s > 599 {
-			return nil, pipelined.Problemf(pipelined.TypeExpression, "fail.status is not 400 to 599", 500, "it is %s", value.Describe(v))
-		}
-		p.Status = int(s)
+	if reserved(typ) {
+		return nil, pipelined.Problemf(pipelined.TypeFail, "Not a type for fail", 500,
+			"%q: types that begin with engine/ are the runtime's own", typ)
 	}
+	status, err := statusOf(x, "fail", f.Status)
+	if err != nil {
+		return nil, err
+	}
+	p := pipelined.NewProblem(typ, title, status, detail)
 	if !f.Retriable.IsZero() {
 		v, err := f.Retriable.Eval(x.Frame)
 		if err != nil {
@@ -212,6 +235,25 @@ func (f *fail) Run(_ context.Context, x *Execution) (any, error) {
 		}
 		p.Retriable = v == true
 	}
-	p.Own = true
+	p.Own, p.Rejected = true, status < 500
 	return nil, p
+}
+
+// reserved reports whether a problem type belongs to the runtime.
+func reserved(typ string) bool { return strings.HasPrefix(typ, "engine/") }
+
+// statusOf is the status of an author's own error; 500 where none is written.
+func statusOf(x *execution.Execution, key string, status field.JSON) (int, error) {
+	if status.IsZero() {
+		return 500, nil
+	}
+	v, err := status.Eval(x.Frame)
+	if err != nil {
+		return 0, err
+	}
+	s, ok := value.Int(v)
+	if !ok || s < 400 || s > 599 {
+		return 0, pipelined.Problemf(pipelined.TypeExpression, key+".status is not 400 to 599", 500, "it is %s", value.Describe(v))
+	}
+	return int(s), nil
 }

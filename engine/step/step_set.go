@@ -3,6 +3,9 @@ package step
 import (
 	"context"
 
+	"pipelined"
+
+	"pipelined/engine/execution"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
 )
@@ -30,7 +33,7 @@ type assignment struct {
 
 type set struct{ items []assignment }
 
-func (s *set) Run(_ context.Context, x *Execution) (any, error) {
+func (s *set) Run(_ context.Context, x *execution.Execution) (any, error) {
 	for i := range s.items {
 		v, err := s.items[i].value.Eval(x.Frame)
 		if err != nil {
@@ -54,12 +57,13 @@ func stopControl() *Control {
 
 type stop struct{}
 
-func (stop) Run(context.Context, *Execution) (any, error) { return nil, errStop }
-func (stop) ends()                                        {}
+func (stop) Run(context.Context, *execution.Execution) (any, error) { return nil, execution.ErrStop }
+func (stop) ends()                                                  {}
 
 type assertParams struct {
 	Assert  expression.Condition `yaml:"assert" required:"" doc:"Bare expression that must be true."`
 	Message field.Text           `yaml:"message" doc:"What to say when it is not."`
+	Status  field.JSON           `yaml:"status" doc:"HTTP status that fits, 400 to 599; default 500. With 4xx the request is at fault: it is rejected, and no failure."`
 }
 
 func assertControl() *Control {
@@ -67,16 +71,17 @@ func assertControl() *Control {
 - assert: input.total >= 0
   message: a total cannot be negative
 `, func(_ *Compiler, _ *field.Context, _ *Node, p *assertParams) Action {
-		return &assert{p.Assert, p.Message}
+		return &assert{p.Assert, p.Message, p.Status}
 	})
 }
 
 type assert struct {
 	condition expression.Condition
 	message   field.Text
+	status    field.JSON
 }
 
-func (a *assert) Run(_ context.Context, x *Execution) (any, error) {
+func (a *assert) Run(_ context.Context, x *execution.Execution) (any, error) {
 	ok, err := a.condition.Bool(x.Frame)
 	if err != nil || ok {
 		return nil, err
@@ -87,5 +92,11 @@ func (a *assert) Run(_ context.Context, x *Execution) (any, error) {
 			return nil, err
 		}
 	}
-	return nil, assertProblem(detail)
+	status, err := statusOf(x, "assert", a.status)
+	if err != nil {
+		return nil, err
+	}
+	p := pipelined.NewProblem(pipelined.TypeAssert, "An assertion does not hold", status, detail)
+	p.Own, p.Rejected = !a.message.IsZero(), status < 500
+	return nil, p
 }

@@ -2,10 +2,14 @@ package step
 
 import (
 	"context"
+	"errors"
 	"sync"
+
+	"pipelined"
 
 	"gopkg.in/yaml.v3"
 
+	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -89,7 +93,7 @@ type switchStep struct {
 	otherwise Flow
 }
 
-func (s *switchStep) Run(ctx context.Context, x *Execution) (any, error) {
+func (s *switchStep) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	for i := range s.cases {
 		ok, err := s.cases[i].when.Bool(x.Frame)
 		if err != nil {
@@ -135,13 +139,13 @@ type try struct {
 	hasCatch             bool
 }
 
-func (t *try) Run(ctx context.Context, x *Execution) (any, error) {
+func (t *try) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	mark := x.Effects.Mark()
 	err := t.body.Run(ctx, x)
-	if err != nil && err != errStop && !beyond(ctx, err) {
+	if err != nil && !execution.Signal(err) && !execution.Beyond(ctx, err) {
 		x.Effects.Rollback(mark)
 		if t.hasCatch {
-			err = runCatch(ctx, x, t.catch, err)
+			err = t.caught(ctx, x, pipelined.AsProblem(err))
 		}
 	}
 	if len(t.finally) == 0 {
@@ -149,8 +153,23 @@ func (t *try) Run(ctx context.Context, x *Execution) (any, error) {
 	}
 	// finally runs even when the context has ended, or a timeout would skip the
 	// very clean-up it is there for.
-	if ferr := t.finally.Run(context.WithoutCancel(ctx), x); ferr != nil && (err == nil || err == errStop) {
-		err = ferr
+	ferr := t.finally.Run(context.WithoutCancel(ctx), x)
+	switch {
+	case ferr == nil || execution.Beyond(ctx, err):
+		return nil, err
+	case err == nil || errors.Is(err, execution.ErrStop) || execution.Signal(ferr):
+		return nil, ferr
 	}
-	return nil, err
+	return nil, execution.Because(ferr, pipelined.AsProblem(err))
+}
+
+// caught runs catch with p in scope; a failure of catch keeps p as its cause.
+func (t *try) caught(ctx context.Context, x *execution.Execution, p *pipelined.Problem) error {
+	restore := x.ShowError(p)
+	defer restore()
+	err := t.catch.Run(ctx, x)
+	if err == nil || execution.Signal(err) {
+		return err
+	}
+	return execution.Because(err, p)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"pipelined"
+	"pipelined/engine/execution"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
 )
@@ -72,11 +73,10 @@ func (l *loop) compile(b *Compiler, c *field.Context, steps Block, until *Later)
 	l.names = b.close(c.Symbols, inner, "step %s belongs to one turn of a loop; outside it is in the items of the loop's own result, if the loop has a name")
 }
 
-func (l *loop) Run(ctx context.Context, x *Execution) (any, error) {
+func (l *loop) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	saved := x.Frame.Slots[l.indexSlot]
 	defer func() { x.Frame.Slots[l.indexSlot] = saved }()
-	x.turns = append(x.turns, 0)
-	defer func() { x.turns = x.turns[:len(x.turns)-1] }()
+	defer x.BeginTurns()()
 	items := []any{}
 	total := 0
 	for {
@@ -93,7 +93,7 @@ func (l *loop) Run(ctx context.Context, x *Execution) (any, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		x.turns[len(x.turns)-1] = total
+		x.Turn(total)
 		clearResults(x, l.names)
 		if err := l.body.Run(ctx, x); err != nil {
 			return nil, err

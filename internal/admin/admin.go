@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine"
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/internal/expression"
@@ -31,10 +32,8 @@ type Service struct {
 	// Commit commits to a running project and has the events delivered; nil if it is
 	// stopped.
 	Commit func(context.Context, *store.Batch) (store.Result, error)
-	// Recent lists the newest executions of a running project, kept in memory.
-	Recent func() []store.Execution
-	// Subscriptions tells how they stand; nil on a stopped project.
-	Subscriptions func() []broker.Status
+	// View tells how a running project stands; nil if it is stopped.
+	View func() engine.View
 }
 
 // ExecutionQuery asks for executions.
@@ -59,11 +58,11 @@ func (s *Service) Executions(ctx context.Context, q ExecutionQuery) ([]store.Exe
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
-	if s.Recent == nil {
+	if s.View == nil {
 		return kept, nil
 	}
 	var fresh []store.Execution
-	for _, x := range s.Recent() {
+	for _, x := range s.View().Recent {
 		if (q.Pipeline == "" || x.Pipeline == q.Pipeline) && (q.Status == "" || x.Status == q.Status) && !x.StartedAt.Before(sq.Since) {
 			fresh = append(fresh, x)
 		}
@@ -102,8 +101,8 @@ func (s *Service) Execution(ctx context.Context, id string) (*store.Execution, e
 	if x != nil {
 		return x, nil
 	}
-	if s.Recent != nil {
-		for _, r := range s.Recent() {
+	if s.View != nil {
+		for _, r := range s.View().Recent {
 			if r.ID == id {
 				return &r, nil
 			}
@@ -241,8 +240,8 @@ func (s *Service) Status(ctx context.Context) (*Status, error) {
 	for _, p := range s.Program.Pipelines {
 		st.Pipelines = append(st.Pipelines, p.Name)
 	}
-	if s.Subscriptions != nil {
-		st.Subscriptions = s.Subscriptions()
+	if s.View != nil {
+		st.Subscriptions = s.View().Subscriptions
 	}
 	names, err := s.Store.CollectionNames(ctx)
 	if err != nil {

@@ -54,7 +54,7 @@ func running(t *testing.T, ready error) (*engine.Engine, *admin.Service, *httpte
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := &admin.Service{Store: s, Clock: c, NewID: engine.NewID, Program: p, Publish: e.Publish, Recent: e.Recent, Subscriptions: e.Subscriptions}
+	service := &admin.Service{Store: s, Clock: c, NewID: engine.NewID, Program: p, Publish: e.Publish, View: e.View}
 	server := httptest.NewServer(admin.Handler(func() *admin.Service { return service }, admin.Config{
 		Ready: func() error { return ready }, Metrics: admin.NewRegistry(e, "test")}))
 	t.Cleanup(func() { server.Close(); e.Close(); s.Close() })
@@ -138,7 +138,7 @@ func TestAStoppedProjectIsAskedFromItsStore(t *testing.T) {
 	t.Parallel()
 	_, service, _ := running(t, nil)
 	stopped := *service
-	stopped.Publish, stopped.Recent, stopped.Subscriptions = nil, nil, nil
+	stopped.Publish, stopped.View = nil, nil
 	id, err := stopped.PublishEvent(t.Context(), admin.Event{Type: "job.new", Data: json.RawMessage(`{"n":-7}`)})
 	if err != nil || id == "" {
 		t.Fatal(id, err)

@@ -12,6 +12,7 @@ import (
 
 	"pipelined"
 	"pipelined/engine"
+	"pipelined/engine/attempt"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -106,12 +107,8 @@ func (s *Service) Errors(ctx context.Context, q ErrorQuery) (*Failures, error) {
 
 // open reports whether a record of that status waits for something to happen.
 func open(status string) bool {
-	return status != string(objectstore.Resolved) && status != string(objectstore.Discarded) && status != redriven
+	return status != string(objectstore.Resolved) && status != string(objectstore.Discarded)
 }
-
-// redriven is the status of a dead letter whose event was published again: if it
-// fails again, that is another one.
-const redriven = "redriven"
 
 func firstFailed(f Failure) time.Time {
 	if at := timeAt(value.Raw(f.Record), "first_failed_at"); !at.IsZero() {
@@ -308,16 +305,11 @@ func (s *Service) changeError(ctx context.Context, c ErrorChange, f Failure) (di
 	if !ok {
 		return "", errors.New("it is gone")
 	}
-	var events []*pipelined.Event
-	if f.Collection == engine.DeadLetters {
-		doc, events, did, err = s.changeLetter(c, doc)
-	} else {
-		doc, events, did, err = s.changeRecord(c, doc)
-	}
+	changed, events, did, err := s.changeRecord(c, f.Collection, doc)
 	if err != nil || c.DryRun {
 		return did, err
 	}
-	if _, err := docs.Put(ctx, f.Collection, f.ID, doc, f.version()); err != nil {
+	if _, err := docs.Put(ctx, f.Collection, f.ID, changed, f.version()); err != nil {
 		return "", err
 	}
 	_, err = s.commit(ctx, &store.Batch{Documents: docs.Writes(), Events: events})
@@ -330,7 +322,7 @@ func (s *Service) changeError(ctx context.Context, c ErrorChange, f Failure) (di
 func (f Failure) version() int64 { return int64(numberAt(value.Raw(f.Record), "_version")) }
 
 // changeRecord works out a record's new state and the event to publish with it.
-func (s *Service) changeRecord(c ErrorChange, doc value.Raw) (out value.Raw, events []*pipelined.Event, did string, err error) {
+func (s *Service) changeRecord(c ErrorChange, collection string, doc value.Raw) (out value.Raw, events []*pipelined.Event, did string, err error) {
 	rec, _, err := objectstore.ParseErrorRecord(doc)
 	if err != nil {
 		return "", nil, "", fmt.Errorf("it is not an error record: %w", err)
@@ -354,8 +346,15 @@ func (s *Service) changeRecord(c ErrorChange, doc value.Raw) (out value.Raw, eve
 	}
 	if c.Action == "redrive" || c.Redrive {
 		did = strings.TrimPrefix(did+" and redriven", " and ")
+		if s.Program.Pipeline(rec.Pipeline) == nil {
+			return "", nil, "", fmt.Errorf("there is no pipeline called %s any more", rec.Pipeline)
+		}
 		rec.Redrive(now)
-		events = append(events, rec.Again(now, s.Program.Takes(rec.Pipeline, rec.Event.Type)))
+		ev, err := s.startAgain(collection, rec)
+		if err != nil {
+			return "", nil, "", err
+		}
+		events = append(events, ev)
 	}
 	out, err = rec.Document()
 	return out, events, did, err
@@ -382,62 +381,14 @@ func withInput(ev objectstore.RecordedEvent, input value.Raw) json.RawMessage {
 	return json.RawMessage(input)
 }
 
-// changeLetter does the same with a dead letter.
-func (s *Service) changeLetter(c ErrorChange, doc value.Raw) (out value.Raw, events []*pipelined.Event, did string, err error) {
-	now := s.Clock.Now()
-	patch := map[string]any{}
-	did = map[string]string{"redrive": redriven, "discard": "discarded", "edit": "edited"}[c.Action]
-	if c.Action == "discard" {
-		patch["status"] = "discarded"
+// startAgain is the event that starts again what a record holds: its own event, or,
+// where no event started it, one that names the record.
+func (s *Service) startAgain(collection string, rec *objectstore.ErrorRecord) (*pipelined.Event, error) {
+	if rec.Event.Type != "" {
+		return rec.Again(s.Program.Takes(rec.Pipeline, rec.Event.Type)), nil
 	}
-	input := rawAt(doc, "input")
-	if c.Action == "edit" {
-		if input, err = edited(c, input); err != nil {
-			return "", nil, "", err
-		}
-		patch["input"] = nil // replaced, not merged
-		if doc, err = merged(doc, patch); err != nil {
-			return "", nil, "", err
-		}
-		patch = map[string]any{"input": input}
+	if collection != engine.DeadLetters {
+		return nil, errors.New("it has no event to publish again")
 	}
-	if c.Action == "redrive" || c.Redrive {
-		ev, err := letterEvent(doc, input, now, s.Program.Takes)
-		if err != nil {
-			return "", nil, "", err
-		}
-		events = append(events, ev)
-		patch["status"] = redriven
-		if c.Action == "edit" {
-			did = "edited and redriven"
-		}
-	}
-	history, err := value.Elements(value.Exact(doc, value.NewPath("history")))
-	if err != nil {
-		history = nil
-	}
-	patch["history"] = append(history, map[string]any{"at": now.UTC().Format(objectstore.TimeFormat), "what": did, "detail": c.Reason})
-	out, err = merged(doc, patch)
-	return out, events, did, err
-}
-
-func merged(doc value.Raw, patch map[string]any) (value.Raw, error) {
-	raw, err := value.JSON(patch)
-	if err != nil {
-		return "", err
-	}
-	return value.MergePatch(doc, raw)
-}
-
-// letterEvent is the event of a dead letter, once more.
-func letterEvent(doc, input value.Raw, now time.Time, takes func(pipeline, typ string) bool) (*pipelined.Event, error) {
-	if textAt(doc, "event", "type") == "" {
-		return nil, fmt.Errorf("it was started by %s, so there is no event to publish again; do again what started it", textAt(doc, "trigger"))
-	}
-	rec := objectstore.ErrorRecord{Pipeline: textAt(doc, "pipeline"), Attempts: numberAt(doc, "attempt")}
-	if err := json.Unmarshal([]byte(rawAt(doc, "event")), &rec.Event); err != nil {
-		return nil, fmt.Errorf("its event cannot be read: %w", err)
-	}
-	rec.Event.Data = withInput(rec.Event, input)
-	return rec.Again(now, takes(rec.Pipeline, rec.Event.Type)), nil
+	return attempt.NewRedrive(rec, s.NewID(), s.Clock.Now())
 }

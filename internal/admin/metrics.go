@@ -6,16 +6,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pipelined/engine"
-	"pipelined/engine/broker"
 )
 
 // collector turns the engine's counts into metrics, at the moment they are asked
 // for, so that counting costs the hot path an atomic addition and no more.
 type collector struct {
 	version string
-	stats   func() []engine.PipelineStats
-	events  func() map[string]int64
-	subs    func() []broker.Status
+	view    func() engine.View
 }
 
 // Metrics in base units, counters ending in _total, no ids in labels.
@@ -25,6 +22,7 @@ var (
 	descUnhandled = desc("runs_unhandled_total", "Failed executions that nothing handled; they are in dead_letters.", "pipeline")
 	descDropped   = desc("events_dropped_total", "Events a subscription did not run, by reason: filtered by where, or expired: older than max_age, or stale.", "pipeline", "reason")
 	descReruns    = desc("reruns_total", "Executions run again because another one changed the same document first.", "pipeline")
+	descTaken     = desc("outcomes_taken_total", "Outcomes dropped because somebody else had claimed what they were of.", "pipeline")
 	descTicks     = desc("schedule_ticks_dropped_total", "Scheduled runs that did not take place, by reason: missed, overlap.", "pipeline", "reason")
 	descPublished = desc("events_published_total", "Events that entered the log.", "event")
 	descBacklog   = desc("event_backlog", "Deliveries in memory that wait for a place.", "pipeline")
@@ -41,7 +39,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // NewRegistry returns the metrics of a running engine.
 func NewRegistry(e *engine.Engine, version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{version, e.Stats, e.Published, e.Subscriptions})
+	r.MustRegister(&collector{version, e.View})
 	return r
 }
 
@@ -55,7 +53,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
 	gauge(descBuild, 1, c.version, runtime.Version())
-	for _, p := range c.stats() {
+	view := c.view()
+	for _, p := range view.Pipelines {
 		counter(descRuns, p.OK, p.Pipeline, "ok")
 		counter(descRuns, p.Failed, p.Pipeline, "failed")
 		counter(descRuns, p.Retrying, p.Pipeline, "retrying")
@@ -64,13 +63,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descDropped, p.Filtered, p.Pipeline, "filtered")
 		counter(descDropped, p.Expired, p.Pipeline, "expired")
 		counter(descReruns, p.Reruns, p.Pipeline)
+		counter(descTaken, p.Taken, p.Pipeline)
 		counter(descTicks, p.MissedTicks, p.Pipeline, "missed")
 		counter(descTicks, p.SkippedTicks, p.Pipeline, "overlap")
 	}
-	for typ, n := range c.events() {
+	for typ, n := range view.Published {
 		counter(descPublished, n, typ)
 	}
-	for _, s := range c.subs() {
+	for _, s := range view.Subscriptions {
 		gauge(descBacklog, int64(s.Ready), s.Name)
 		gauge(descRunning, int64(s.Running), s.Name)
 		gauge(descWaiting, int64(s.Waiting), s.Name)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine/consumer"
 	"pipelined/internal/store"
 )
 
@@ -33,7 +34,9 @@ const replayBatch = 200
 
 // Replay publishes events of the retained log again, for one pipeline alone: with
 // their ids, times and keys, after everything that waits. An event that is in the
-// log more than once, because it was reprocessed, is replayed once.
+// log more than once, because it was reprocessed, is replayed once. A pipeline with
+// skip_stale forgets, in the commit that publishes the first of a key, which event of
+// that key was the newest, so that the replay rebuilds what it knows.
 func (s *Service) Replay(ctx context.Context, q Replay) (*Replayed, error) {
 	if p := s.Program.Pipeline(q.Pipeline); p == nil || p.TriggerKind != "event" {
 		return nil, &badRequest{"pipeline", fmt.Sprintf("there is none called %q with an event trigger", q.Pipeline)}
@@ -46,7 +49,7 @@ func (s *Service) Replay(ctx context.Context, q Replay) (*Replayed, error) {
 	if q.Since > 0 {
 		find.Since = s.Clock.Now().Add(-q.Since)
 	}
-	out, seen := &Replayed{DryRun: q.DryRun}, map[string]bool{}
+	out, seen, forgotten := &Replayed{DryRun: q.DryRun}, map[string]bool{}, map[string]bool{}
 	for find.After < last {
 		list, err := s.Store.FindEvents(ctx, find)
 		if err != nil {
@@ -68,6 +71,10 @@ func (s *Service) Replay(ctx context.Context, q Replay) (*Replayed, error) {
 			}
 			out.To = ev.Seq
 			b.Events = append(b.Events, again(ev.Event, q.Pipeline))
+			if !forgotten[ev.Key] {
+				forgotten[ev.Key] = true
+				b.Documents = append(b.Documents, consumer.Forget(q.Pipeline, ev.Key))
+			}
 		}
 		if q.DryRun || len(b.Events) == 0 {
 			continue

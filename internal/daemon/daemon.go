@@ -189,6 +189,6 @@ func (d *daemon) ready() error { return d.engine.Ready() }
 func (d *daemon) service() *admin.Service {
 	return &admin.Service{
 		Store: d.store, Clock: d.engine.Clock(), NewID: engine.NewID, Program: d.engine.Program(),
-		Publish: d.engine.Publish, Commit: d.engine.Commit, Recent: d.engine.Recent, Subscriptions: d.engine.Subscriptions,
+		Publish: d.engine.Publish, Commit: d.engine.Commit, View: d.engine.View,
 	}
 }

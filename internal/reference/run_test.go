@@ -149,10 +149,10 @@ func TestEverySnippetRuns(t *testing.T) {
 				}
 			}
 			ran := map[string]int64{}
-			for _, s := range e.Stats() {
+			for _, s := range e.View().Pipelines {
 				ran[s.Pipeline] = s.OK
 				if s.Failed > 0 && (!failing || s.Pipeline != "orders_import") {
-					t.Errorf("%s failed:\n%s\n%+v", s.Pipeline, yaml, e.Recent())
+					t.Errorf("%s failed:\n%s\n%+v", s.Pipeline, yaml, e.View().Recent)
 				}
 			}
 			for _, p := range e.Program().Pipelines {

@@ -103,7 +103,7 @@ func plan(p *params, c *field.Context) triggers.Plan {
 		if p.Method == "GET" {
 			c.Report(codeNoEffect, diag.Warning, c.Pos("idempotency"), "idempotency has no effect with GET", "A GET request changes nothing.", "remove it")
 		}
-		if i.Header == "" || strings.ContainsFunc(i.Header, notToken) {
+		if i.Header == "" || strings.ContainsFunc(i.Header, NotToken) {
 			wrong(c, "idempotency", codeHeader, strconv.Quote(i.Header)+" is not the name of a header", "No request could have a key.", "write a name such as Idempotency-Key")
 		}
 		if i.TTL <= 0 {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,8 +11,8 @@ import (
 	"pipelined/triggers"
 )
 
-// restParam is the parameter a last * is known by.
-const restParam = "rest"
+// RestParam is the parameter that holds what a * at the end of a path takes.
+const RestParam = "rest"
 
 // pathError is why a path cannot be routed, and what to write instead.
 type pathError struct {
@@ -97,7 +98,7 @@ func splitPath(path string) ([]piece, *pathError) {
 		return splitParams(path)
 	}
 	out, err := splitParams(before + "/")
-	return append(out, piece{name: restParam, rest: true}), err
+	return append(out, piece{name: RestParam, rest: true}), err
 }
 
 func splitParams(path string) ([]piece, *pathError) {
@@ -187,6 +188,15 @@ func routerPattern(pieces []piece) string {
 	return b.String()
 }
 
+// Pattern is a path as chi has it; an error says why it cannot be routed.
+func Pattern(path string) (string, error) {
+	pieces, bad := parsePath(path)
+	if bad != nil {
+		return "", errors.New(bad.summary)
+	}
+	return routerPattern(pieces), nil
+}
+
 // Requests names what a route answers. It is the same for two routes that would
 // answer the same requests: same method, and paths that differ in nothing but the
 // names of parameters.
@@ -211,4 +221,10 @@ func shape(path string) string {
 		}
 	}
 	return b.String()
+}
+
+// NotToken reports what may not be in the name of a header (RFC 9110, section 5.1).
+func NotToken(r rune) bool {
+	alnum := r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+	return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

@@ -1,10 +1,11 @@
-package engine
+package edge
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,10 +13,10 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine/attempt"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
-	httptrigger "pipelined/triggers/http"
 )
 
 // idempotencyCollection holds the answers that were given to requests with a key.
@@ -68,7 +69,7 @@ func (k *keysInUse) free(id string) {
 // known looks a request's key up. It returns the key, nil if the request has none,
 // and the answer that was given before, if there is one. The key is claimed until
 // free is called.
-func (e *Engine) known(ctx context.Context, pipeline string, plan *triggers.Idempotency, r *httptrigger.Request) (k *keyed, before *pipelined.Reply, free func(), err error) {
+func (e *Edge) known(ctx context.Context, pipeline string, plan *triggers.Idempotency, r *Request) (k *keyed, before *pipelined.Reply, free func(), err error) {
 	free = func() {}
 	key, p := keyOf(plan, r.Header)
 	if p != nil || key == "" {
@@ -78,7 +79,7 @@ func (e *Engine) known(ctx context.Context, pipeline string, plan *triggers.Idem
 	if err != nil {
 		return nil, nil, free, err
 	}
-	k = &keyed{id: pipeline + "/" + key, print: print, expires: e.clock.Now().Add(plan.TTL)}
+	k = &keyed{id: pipeline + "/" + key, print: print, expires: e.Runner.Clock.Now().Add(plan.TTL)}
 	if !e.keys.claim(k.id) {
 		p := pipelined.NewProblem(pipelined.TypeKeyRunning, "The first request with this key still runs", http.StatusConflict, "repeat the request when it has been answered").Transient()
 		p.RetryAfter = time.Second
@@ -86,20 +87,34 @@ func (e *Engine) known(ctx context.Context, pipeline string, plan *triggers.Idem
 	}
 	id := k.id
 	free = func() { e.keys.free(id) }
-	doc, err := e.store.Get(ctx, idempotencyCollection, k.id)
+	before, err = e.stored(ctx, k, r)
+	return k, before, free, err
+}
+
+// stored is the answer that was given to the first request with a key; nil if there was
+// none.
+func (e *Edge) stored(ctx context.Context, k *keyed, r *Request) (*pipelined.Reply, error) {
+	doc, err := e.Runner.Store.Get(ctx, idempotencyCollection, k.id)
 	if err != nil || doc == nil {
-		return k, nil, free, err
+		return nil, err
 	}
 	var a storedAnswer
 	if err := json.Unmarshal([]byte(doc.Body), &a); err != nil {
-		return nil, nil, free, fmt.Errorf("read the answer stored for a key: %w", err)
+		return nil, fmt.Errorf("read the answer stored for a key: %w", err)
 	}
-	if a.Print != print {
-		return nil, nil, free, pipelined.NewProblem(pipelined.TypeKeyReused, "The key was used for another request", http.StatusUnprocessableEntity,
+	if a.Print != k.print {
+		return nil, pipelined.NewProblem(pipelined.TypeKeyReused, "The key was used for another request", http.StatusUnprocessableEntity,
 			"method, path, query and body must be those of the first request with this key")
 	}
 	r.RunID = a.Run
-	return k, a.reply(), free, nil
+	return a.reply(), nil
+}
+
+// takenBy reports whether a commit did not happen because somebody else has stored an
+// answer for the key.
+func (k *keyed) takenBy(err error) bool {
+	var c *store.ConflictError
+	return errors.As(err, &c) && c.Collection == idempotencyCollection && c.ID == k.id
 }
 
 func problemOrNil(p *pipelined.Problem) error {
@@ -121,8 +136,8 @@ func (a *storedAnswer) reply() *pipelined.Reply {
 	return reply
 }
 
-// write is the write that stores an answer. Another one in its place is a conflict:
-// then the request is looked up again.
+// write is the write that stores an answer. Another one in its place means that somebody
+// else has answered the key (see takenBy).
 func (k *keyed) write(reply *pipelined.Reply, run string) (store.Write, error) {
 	a := storedAnswer{Print: k.print, Run: run, None: reply == nil}
 	if reply != nil {
@@ -161,7 +176,7 @@ func keyOf(plan *triggers.Idempotency, header http.Header) (string, *pipelined.P
 }
 
 // fingerprint tells requests apart by what they ask for.
-func fingerprint(r *httptrigger.Request) (string, error) {
+func fingerprint(r *Request) (string, error) {
 	body, err := value.JSON(r.Input)
 	if err != nil {
 		return "", err
@@ -173,6 +188,6 @@ func fingerprint(r *httptrigger.Request) (string, error) {
 
 // storable reports whether an outcome is an answer to be repeated: what failed left
 // no effects, and the caller may try again.
-func storable(o *outcome) bool {
-	return o.problem == nil || o.reply != nil && o.reply.Status < 500
+func storable(o *attempt.Outcome) bool {
+	return o.Problem == nil || o.Reply != nil && o.Reply.Status < 500
 }

@@ -1,4 +1,4 @@
-package http
+package edge
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"pipelined"
 	"pipelined/internal/schema"
+	httptrigger "pipelined/triggers/http"
 )
 
 // problemBase makes a URI of a problem type; the reference page of the type is
@@ -23,6 +24,9 @@ const problemBase = "https://pipelined.dev/errors/"
 // only where an author wrote it, or where it is about the request itself.
 func shown(p *pipelined.Problem) *pipelined.Problem {
 	out := &pipelined.Problem{Type: p.Type, Title: p.Title, Status: p.Status, Retriable: p.Retriable, RetryAfter: p.RetryAfter}
+	if !strings.HasPrefix(p.Type, "request/") {
+		out.Status = p.Told()
+	}
 	if out.Status < 400 || out.Status > 599 {
 		out.Status = http.StatusInternalServerError
 	}
@@ -117,15 +121,9 @@ func (h *handler) setHeader(header http.Header, name, text string, e *endpoint, 
 	case "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade", "Keep-Alive":
 		return
 	}
-	if name == "" || strings.ContainsFunc(name, notToken) || strings.ContainsAny(text, "\r\n\x00") {
+	if name == "" || strings.ContainsFunc(name, httptrigger.NotToken) || strings.ContainsAny(text, "\r\n\x00") {
 		h.log.Warn("reply header left out", "pipeline", e.Pipeline, "execution", run, "header", strconv.Quote(name))
 		return
 	}
 	header[name] = []string{text}
-}
-
-// notToken reports what may not be in the name of a header (RFC 9110, section 5.1).
-func notToken(r rune) bool {
-	alnum := r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
-	return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

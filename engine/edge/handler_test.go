@@ -1,4 +1,4 @@
-package http
+package edge
 
 import (
 	"bytes"
@@ -394,7 +394,8 @@ func TestProblems(t *testing.T) {
 	inside.RetryAfter = 1500 * time.Millisecond
 	inside.Retriable = true
 	below := inside.Clone()
-	below.Status = 404
+	below.Status, below.Outside, below.RetryAfter = 401, true, 0
+	pure := pipelined.NewProblem("csv/parse", "Not CSV", 422, "row 3")
 	own := pipelined.NewProblem("out-of-stock", "Nothing left", 503, "sku A-1 is sold out")
 	own.Own = true
 	uri := pipelined.NewProblem("urn:shop:closed", "Closed", 0, "")
@@ -408,8 +409,10 @@ func TestProblems(t *testing.T) {
 	}{
 		{"a connector's failure keeps its details inside", fmt.Errorf("step x: %w", inside), 503, "2",
 			`{"type":"https://pipelined.dev/errors/rest/status","title":"The service did not answer well","status":503,"instance":"/a","retriable":true,"run":"r-1"}`},
-		{"also below 500", below, 404, "2",
-			`{"type":"https://pipelined.dev/errors/rest/status","title":"The service did not answer well","status":404,"instance":"/a","retriable":true,"run":"r-1"}`},
+		{"what a service says of our request is not the caller's", below, 502, "",
+			`{"type":"https://pipelined.dev/errors/rest/status","title":"The service did not answer well","status":502,"instance":"/a","retriable":true,"run":"r-1"}`},
+		{"nor what only we can have done wrong", pure, 500, "",
+			`{"type":"https://pipelined.dev/errors/csv/parse","title":"Not CSV","status":500,"instance":"/a","retriable":false,"run":"r-1"}`},
 		{"an author's failure is told in full", own, 503, "",
 			`{"type":"https://pipelined.dev/errors/out-of-stock","title":"Nothing left","status":503,"detail":"sku A-1 is sold out","instance":"/a","retriable":false,"run":"r-1"}`},
 		{"a type that is a URI stays one", uri, 500, "",
@@ -520,7 +523,9 @@ func TestTimeout(t *testing.T) {
 	t.Run("a failure of its own is not hidden by it", func(t *testing.T) {
 		t.Parallel()
 		e := at("GET /", func(ctx context.Context, _ *Request) (*pipelined.Reply, error) {
-			return nil, pipelined.NewProblem("mine", "Mine", 422, "")
+			p := pipelined.NewProblem("mine", "Mine", 422, "")
+			p.Own = true
+			return nil, p
 		})
 		e.Route.Timeout = time.Hour
 		if w := do(newHandler(t, e), "GET", "/", ""); w.Code != 422 {

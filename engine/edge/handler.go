@@ -1,4 +1,4 @@
-package http
+package edge
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"pipelined/internal/clock"
 	"pipelined/internal/schema"
 	"pipelined/triggers"
+	httptrigger "pipelined/triggers/http"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -90,11 +91,11 @@ type endpoint struct {
 
 func (h *handler) add(e Endpoint, cfg Config, taken map[string]string) error {
 	r := e.Route
-	pieces, bad := parsePath(r.Path)
-	if bad != nil {
-		return fmt.Errorf("route %s %s of %s: %s", r.Method, r.Path, e.Pipeline, bad.summary)
+	pattern, err := httptrigger.Pattern(r.Path)
+	if err != nil {
+		return fmt.Errorf("route %s %s of %s: %w", r.Method, r.Path, e.Pipeline, err)
 	}
-	key := Requests(r)
+	key := httptrigger.Requests(r)
 	if other, twice := taken[key]; twice {
 		return fmt.Errorf("route %s %s of %s: %s answers the same requests", r.Method, r.Path, e.Pipeline, other)
 	}
@@ -111,7 +112,6 @@ func (h *handler) add(e Endpoint, cfg Config, taken map[string]string) error {
 	if r.Accepted {
 		ready.timeout = 0 // the caller does not wait
 	}
-	pattern := routerPattern(pieces)
 	h.mux.Method(r.Method, pattern, http.NotFoundHandler())
 	if h.endpoints[r.Method] == nil {
 		h.endpoints[r.Method] = map[string]*endpoint{}
@@ -239,7 +239,7 @@ func paramsOf(m *chi.Context, escaped bool) map[string]string {
 			v = strings.NewReplacer("%2F", "/", "%25", "%").Replace(v)
 		}
 		if name == "*" {
-			name = restParam
+			name = httptrigger.RestParam
 		}
 		out[name] = v
 	}

@@ -1,0 +1,151 @@
+package attempt
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"pipelined/internal/store"
+)
+
+// Counters is what is counted, for metrics and for people. A drop is never a success.
+type Counters struct {
+	mu        sync.RWMutex
+	pipelines map[string]*counts
+	events    map[string]*atomic.Int64
+}
+
+// counts counts what became of a pipeline's executions.
+type counts struct {
+	OK, Failed, Retrying, Rejected                                       atomic.Int64
+	Handled, Filtered, Expired, Reruns, Taken, MissedTicks, SkippedTicks atomic.Int64
+}
+
+// Stats is what became of a pipeline's executions since the start.
+type Stats struct {
+	Pipeline                       string
+	OK, Failed, Retrying, Rejected int64
+	Handled                        int64 // of Failed, those that something handled
+	Filtered                       int64 // events its where kept out
+	Expired                        int64 // events dropped by max_age and skip_stale
+	Reruns                         int64 // executions run again after a conflict
+	Taken                          int64 // outcomes dropped because somebody else had claimed the cause
+	MissedTicks, SkippedTicks      int64 // scheduled runs that did not take place
+}
+
+// Stats returns the counts of every pipeline that did anything, by name.
+func (c *Counters) Stats() []Stats {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []Stats
+	for _, name := range slices.Sorted(maps.Keys(c.pipelines)) {
+		p := c.pipelines[name]
+		out = append(out, Stats{name, p.OK.Load(), p.Failed.Load(), p.Retrying.Load(), p.Rejected.Load(),
+			p.Handled.Load(), p.Filtered.Load(), p.Expired.Load(), p.Reruns.Load(), p.Taken.Load(), p.MissedTicks.Load(), p.SkippedTicks.Load()})
+	}
+	return out
+}
+
+// Published returns how many events of each type entered the log since the start.
+func (c *Counters) Published() map[string]int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := make(map[string]int64, len(c.events))
+	for typ, n := range c.events {
+		out[typ] = n.Load()
+	}
+	return out
+}
+
+// CountEvents counts what a durable batch brought into the log.
+func (c *Counters) CountEvents(b *store.Batch, r store.Result) {
+	for i, ev := range b.Events {
+		if i < len(r.Seqs) && r.Seqs[i] != 0 {
+			c.event(ev.Type).Add(1)
+		}
+	}
+}
+
+// Filtered counts an event that a pipeline's where kept out.
+func (c *Counters) Filtered(pipeline string) { c.of(pipeline).Filtered.Add(1) }
+
+// Expired counts an event that was dropped because of its age.
+func (c *Counters) Expired(pipeline string) { c.of(pipeline).Expired.Add(1) }
+
+// Missed counts ticks that passed while nothing ran.
+func (c *Counters) Missed(pipeline string, n int) { c.of(pipeline).MissedTicks.Add(int64(n)) }
+
+// Skipped counts a tick that came while the one before still ran.
+func (c *Counters) Skipped(pipeline string) { c.of(pipeline).SkippedTicks.Add(1) }
+
+func (c *Counters) init() {
+	c.pipelines, c.events = map[string]*counts{}, map[string]*atomic.Int64{}
+}
+
+func (c *Counters) of(pipeline string) *counts { return counter(c, c.pipelines, pipeline) }
+
+func (c *Counters) event(typ string) *atomic.Int64 { return counter(c, c.events, typ) }
+
+// counter finds or makes the entry of a name.
+func counter[T any](c *Counters, m map[string]*T, name string) *T {
+	c.mu.RLock()
+	p := m[name]
+	c.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p = m[name]; p == nil {
+		p = new(T)
+		m[name] = p
+	}
+	return p
+}
+
+func (c *Counters) ended(a *Attempt, o *Outcome) {
+	p := c.of(a.Pipeline.Name)
+	switch o.Status {
+	case StatusOK:
+		p.OK.Add(1)
+	case StatusRetrying:
+		p.Retrying.Add(1)
+	case StatusRejected:
+		p.Rejected.Add(1)
+	default:
+		p.Failed.Add(1)
+		if o.Handled != "" {
+			p.Handled.Add(1)
+		}
+	}
+}
+
+// Recent keeps the newest executions in memory, whatever the history policy, so that a
+// person at a running project sees what just happened.
+type Recent struct {
+	mu   sync.Mutex
+	ring [recentSize]store.Execution
+	n    int
+}
+
+const recentSize = 512
+
+func (r *Recent) add(x store.Execution) {
+	r.mu.Lock()
+	r.ring[r.n%recentSize] = x
+	r.n++
+	r.mu.Unlock()
+}
+
+// List returns the newest first.
+func (r *Recent) List() []store.Execution {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := min(r.n, recentSize)
+	out := make([]store.Execution, 0, n)
+	for i := r.n - 1; i >= r.n-n; i-- {
+		out = append(out, r.ring[i%recentSize])
+	}
+	return slices.Clip(out)
+}

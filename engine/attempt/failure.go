@@ -1,0 +1,154 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pipelined"
+	"pipelined/engine/execution"
+	"pipelined/internal/expression"
+	"pipelined/objectstore"
+	"pipelined/triggers"
+)
+
+// fail decides what becomes of a run that failed, from the inside out: put off, or
+// else compensated, handled by on_error, and kept.
+func (t *run) fail(ctx context.Context, err error) {
+	if t.beyond(ctx, err) {
+		return
+	}
+	p := pipelined.AsProblem(err)
+	if p.Pipeline == "" {
+		p = p.Clone()
+		p.Pipeline = t.Pipeline.Name
+	}
+	t.o.Problem, t.o.Status = p, StatusFailed
+	t.x.Effects.Drop()
+	t.x.DropReply()
+	if t.putOff(p) {
+		return
+	}
+	hctx, cancel := t.limit(ctx, t.Pipeline.Timeout)
+	defer cancel()
+	t.compensate(hctx, p)
+	if !t.onError(hctx) {
+		return
+	}
+	if err := t.keep(hctx); err != nil {
+		t.beyond(hctx, err)
+	}
+}
+
+// beyond notes what is no failure: the runtime drains, or what the run read has
+// changed. It reports whether it was that.
+func (t *run) beyond(ctx context.Context, err error) bool {
+	switch {
+	case execution.Stopping(ctx), errors.Is(err, pipelined.ErrStopping):
+		t.o.Aborted = true
+	case errors.Is(err, objectstore.ErrStale):
+		t.o.stale = err
+	default:
+		return false
+	}
+	return true
+}
+
+// compensate undoes what succeeded. What fails of it is in the log and in the record
+// of the failure, and is never told to a caller.
+func (t *run) compensate(ctx context.Context, p *pipelined.Problem) {
+	for _, q := range t.x.Compensate(ctx, p) {
+		c := t.o.Problem.Clone()
+		if c.Note != "" {
+			c.Note += "; "
+		}
+		c.Note += fmt.Sprintf("a compensation failed: %s", q.Error())
+		t.o.Problem = c
+	}
+}
+
+// onError runs the pipeline's own on_error. It reports whether the run goes on.
+func (t *run) onError(ctx context.Context) bool {
+	handler := t.Pipeline.Callee.OnError
+	if handler == nil {
+		return true
+	}
+	mark := t.x.Effects.Mark()
+	err := execution.RunHandler(ctx, t.x, handler, t.o.Problem)
+	if err == nil {
+		t.o.Handled = "on_error"
+		return true
+	}
+	if t.beyond(ctx, err) {
+		return false
+	}
+	t.x.Effects.Rollback(mark)
+	t.x.DropReply()
+	t.o.Problem = execution.Because(err, t.o.Problem)
+	return true
+}
+
+// putOff has the cause come again later, if its trigger says so and attempts remain.
+func (t *run) putOff(p *pipelined.Problem) bool {
+	sub, ok := t.Pipeline.Plan.(*triggers.Subscription)
+	if !ok || t.Deliveries == 0 || t.Deliveries >= sub.Retry.Attempts || !p.Retriable && sub.Retry.When == nil {
+		return false
+	}
+	if sub.Retry.When != nil {
+		again, err := t.holds(sub.Retry.When, p)
+		if err != nil || !again {
+			return false
+		}
+	}
+	wait := pipelined.Backoff{Exponential: sub.Retry.Backoff == "exponential", Initial: sub.Retry.Initial,
+		Max: sub.Retry.Max, FullJitter: sub.Retry.Jitter == "full"}.Wait(t.Deliveries, t.Values.Random())
+	if p.RetryAfter > wait {
+		wait = p.RetryAfter
+		if sub.Retry.Max > 0 {
+			wait = min(wait, sub.Retry.Max)
+		}
+	}
+	if !t.Cause.PutOff(t.o.Batch, t.Clock.Now().Add(wait), p) {
+		return false
+	}
+	t.o.Status = StatusRetrying
+	return true
+}
+
+// holds evaluates a condition with p in scope as `error`.
+func (t *run) holds(c *expression.Program, p *pipelined.Problem) (bool, error) {
+	restore := t.x.ShowError(p)
+	defer restore()
+	return c.Bool(t.x.Frame)
+}
+
+// keep makes sure that a failure is kept: in the collection on_failure names, or in the
+// dead letters, with the error trigger told.
+func (t *run) keep(ctx context.Context) error {
+	if f := t.Pipeline.OnFailure; f != nil && t.Event != nil {
+		err := t.recordFailure(ctx, f)
+		if err == nil {
+			if t.o.Handled == "" {
+				t.o.Handled = "on_failure"
+			}
+			return nil
+		}
+		if errors.Is(err, objectstore.ErrStale) {
+			return err
+		}
+		t.o.Problem, t.o.Handled = execution.Because(err, t.o.Problem), ""
+	}
+	if t.Waiting && t.o.Problem.Rejected {
+		t.o.Status = StatusRejected // the caller is told, and it is the caller's to mend
+		return nil
+	}
+	if t.o.Handled != "" {
+		return nil
+	}
+	return t.deadLetter(ctx)
+}
+
+// Interrupted is the problem of what the process died of again and again.
+func Interrupted(detail string) *pipelined.Problem {
+	return pipelined.NewProblem(pipelined.TypeInterrupted, "The execution was interrupted", 500, detail)
+}

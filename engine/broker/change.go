@@ -1,0 +1,132 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"pipelined/internal/store"
+)
+
+// Change is a set of subscriptions ready to take the place of those there are.
+type Change struct {
+	broker *Broker
+	wanted []Config
+	found  []*found // beside wanted; nil for one the broker has already
+}
+
+// found is what the store has of a subscription.
+type found struct {
+	at     store.Subscription
+	rows   []store.Deferred
+	groups map[string]int
+}
+
+// Prepare reads what the store has of the subscriptions the broker does not have yet,
+// and creates those that are new. Nothing is handed out before Use. If it fails, the
+// broker is as it was; a subscription it created and that owes nothing is forgotten by
+// the next change that works.
+func (b *Broker) Prepare(ctx context.Context, wanted []Config) (*Change, error) {
+	c := &Change{broker: b, wanted: wanted, found: make([]*found, len(wanted))}
+	failed := make([]error, len(wanted))
+	var all sync.WaitGroup
+	for i, cfg := range wanted {
+		if b.find(cfg.Name) != nil {
+			continue
+		}
+		// Together, because the store makes durable together what comes together.
+		all.Go(func() { c.found[i], failed[i] = b.lookUp(ctx, cfg) })
+	}
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (b *Broker) lookUp(ctx context.Context, cfg Config) (*found, error) {
+	at, err := b.store.Subscribe(ctx, cfg.Name, cfg.From)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe %s: %w", cfg.Name, err)
+	}
+	rows, err := b.store.Deferred(ctx, cfg.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read what waits for %s: %w", cfg.Name, err)
+	}
+	groups, err := b.store.ParkedGroups(ctx, cfg.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read what %s has set aside: %w", cfg.Name, err)
+	}
+	return &found{at, rows, groups}, nil
+}
+
+func (b *Broker) find(name string) *Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.subs[name]
+}
+
+// Use puts the subscriptions in place: those the broker has get their new settings, as
+// one pointer, so that whoever looks sees the old ones or the new; those that are not
+// wanted any more hand out nothing, and what is out of them still ends. It cannot fail.
+func (c *Change) Use() {
+	b := c.broker
+	b.dispatching.Lock() // nothing is offered meanwhile, so that head is where it is
+	defer b.dispatching.Unlock()
+	wanted := make(map[string]bool, len(c.wanted))
+	for i, cfg := range c.wanted {
+		wanted[cfg.Name] = true
+		s := b.find(cfg.Name)
+		if s == nil {
+			s = b.add(cfg, c.found[i])
+		} else {
+			s.mu.Lock()
+			s.settings.Store(&cfg)
+			s.closed = false
+			s.mu.Unlock()
+		}
+		b.attend(s)
+	}
+	for _, s := range b.list() {
+		if !wanted[s.name] {
+			s.close(b.Head())
+		}
+	}
+	b.forgetTypes()
+}
+
+// add makes a subscription of what the store has of it. What it was not done with, and
+// what waits for a retry, comes (again).
+func (b *Broker) add(cfg Config, f *found) *Subscription {
+	s := &Subscription{broker: b, name: cfg.Name, keys: map[string]*fifo{},
+		cursor: f.at.Floor, folded: f.at.Floor, floor: f.at.Floor, done: f.at.Done}
+	s.settings.Store(&cfg)
+	s.restore(f.rows, b.logger)
+	for group, n := range f.groups {
+		if s.aside == nil {
+			s.aside = map[string]*aside{}
+		}
+		s.aside[group] = &aside{count: n}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.subs[cfg.Name] = s
+	b.sorted = nil
+	return s
+}
+
+// close stops handing out deliveries. The place in the log stays in the store; wanted
+// again, the subscription goes on from there.
+func (s *Subscription) close(head int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.live {
+		s.live, s.cursor = false, head
+	}
+}
+
+// Holds reports whether the broker has a subscription of this name, wanted or not: one
+// that was wanted since the start goes on where it was when it is wanted again.
+func (b *Broker) Holds(name string) bool { return b.find(name) != nil }

@@ -1,0 +1,92 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"pipelined"
+	"pipelined/engine/attempt"
+	"pipelined/engine/broker"
+	"pipelined/engine/revision"
+	"pipelined/internal/store"
+	"pipelined/internal/value"
+	"pipelined/objectstore"
+)
+
+// redrive starts again what a record of the dead letters holds: a request whose caller
+// is gone, a tick that is claimed already. What comes of it is noted in the record.
+func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
+	rev := c.Current.Pin()
+	if rev == nil {
+		d.Abandon()
+		return
+	}
+	c.busy.add()
+	done := func(e attempt.Ending) {
+		c.finish(d.Event.Key, d, e)
+		rev.Unpin()
+		c.busy.done()
+	}
+	a, err := c.again(ctx, rev, d)
+	if err != nil {
+		c.Runner.Logger.Error("a dead letter cannot be started again", "pipeline", d.Event.Key, "event", d.Event.ID, "err", err)
+		b := &store.Batch{}
+		d.Settle(b)
+		c.Runner.Store.Submit(b, func(res store.Result, err error) { done(attempt.Ending{Result: res, Err: err}) })
+		return
+	}
+	c.Runner.Start(ctx, a, done)
+}
+
+// again is the attempt that a record holds.
+func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.Delivery) (*attempt.Attempt, error) {
+	p := rev.Pipeline(d.Event.Key)
+	if p == nil {
+		return nil, fmt.Errorf("there is no pipeline called %s any more", d.Event.Key)
+	}
+	id, _ := value.Get(value.Raw(d.Event.Data), recordPath).(string)
+	docs := objectstore.NewSession(c.Runner.Store, c.Runner.Values.NewID, c.Runner.Clock.Now)
+	doc, ok, err := docs.Get(ctx, attempt.DeadLetters, id)
+	if err != nil {
+		return nil, fmt.Errorf("read record %s: %w", id, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("record %s is gone", id)
+	}
+	rec, _, err := objectstore.ParseErrorRecord(doc)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", id, err)
+	}
+	a := &attempt.Attempt{
+		Revision: rev, Pipeline: p, Cause: redriven{d}, Trigger: rec.Trigger, Number: rec.Attempts + 1,
+		Record: id, Input: scalarOrRaw(rec.Input),
+	}
+	if len(rec.Request) > 0 {
+		a.Request = func() any { return value.Raw(rec.Request) }
+	}
+	if !rec.Scheduled.IsZero() {
+		a.Tick = &attempt.Tick{Scheduled: rec.Scheduled, Previous: rec.Previous}
+	}
+	return a, nil
+}
+
+var recordPath = value.NewPath("record")
+
+// scalarOrRaw is a recorded input as a value: a text is a text again.
+func scalarOrRaw(input []byte) any {
+	if strings.TrimSpace(string(input)) == "null" {
+		return nil
+	}
+	return value.Scalar(value.Raw(input))
+}
+
+// redriven is the cause of an attempt that a person asked for.
+type redriven struct{ *broker.Delivery }
+
+// Settle acknowledges the event that carried the wish.
+func (r redriven) Settle(_ *attempt.Outcome, b *store.Batch) { r.Delivery.Settle(b) }
+
+// PutOff never: a failure is noted in the record.
+func (redriven) PutOff(*store.Batch, time.Time, *pipelined.Problem) bool { return false }

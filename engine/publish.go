@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"pipelined"
+	"pipelined/engine/attempt"
+	"pipelined/engine/broker"
+	"pipelined/engine/program"
+	"pipelined/engine/revision"
+	"pipelined/internal/store"
+)
+
+// DeadLetters is the collection that keeps what failed and nothing handled.
+const DeadLetters = attempt.DeadLetters
+
+// Program returns the program in use.
+func (e *Engine) Program() *program.Program { return e.current.Load().Program }
+
+// Clock returns the engine's clock.
+func (e *Engine) Clock() pipelined.Clock { return e.config.Clock }
+
+// View is what can be seen of a running engine.
+type View struct {
+	Pipelines     []attempt.Stats
+	Published     map[string]int64  // events of each type, since the start
+	Subscriptions []broker.Status   // those of pipelines
+	Recent        []store.Execution // the newest executions, whatever the history policy keeps
+}
+
+// View tells how everything stands.
+func (e *Engine) View() View {
+	own := func(s broker.Status) bool { return s.Name == redriveSubscription }
+	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), slices.DeleteFunc(e.broker.Status(), own), e.runner.Recent.List()}
+}
+
+// Ready tells why no work is taken now; nil if it is.
+func (e *Engine) Ready() error {
+	if err := e.config.Store.Health(); err != nil {
+		return attempt.CommitProblem(err)
+	}
+	switch {
+	case e.stopping.Load():
+		return pipelined.NewProblem(pipelined.TypeStopping, "The runtime is stopping", 503, "").Transient()
+	case e.recovery.underWay.Load():
+		return pipelined.NewProblem(pipelined.TypeUnavailable, "The runtime is recovering from a crash", 503, "").Transient()
+	}
+	return nil
+}
+
+// Publish puts an event into the log, as a publish step would, and returns its id.
+func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, error) {
+	if refuse := e.refuse(e.current.Load()); refuse != nil {
+		if p := refuse(ev.Type); p != nil {
+			return "", p
+		}
+	}
+	b := &store.Batch{Events: []*pipelined.Event{e.complete(ev)}}
+	if _, err := e.Commit(ctx, b); err != nil {
+		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
+	}
+	return ev.ID, nil
+}
+
+// Commit commits a batch, waits until it is durable, and has its events delivered.
+func (e *Engine) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
+	return e.runner.Commit(ctx, b)
+}
+
+// complete gives an event from outside what it lacks.
+func (e *Engine) complete(ev *pipelined.Event) *pipelined.Event {
+	if ev.ID == "" {
+		ev.ID = e.config.NewID()
+	}
+	if ev.Time.IsZero() {
+		ev.Time = e.config.Clock.Now()
+	}
+	if ev.Source == "" {
+		ev.Source = "/" + e.Program().Name
+	}
+	if ev.Attempt == 0 {
+		ev.Attempt = 1
+	}
+	return ev
+}
+
+// refuse says why no event of a type can be published now; it is nil where nothing
+// limits that. Those that publish are told, and may wait by their own retry; nothing
+// that was published is dropped.
+func (e *Engine) refuse(rev *revision.Revision) func(eventType string) *pipelined.Problem {
+	if !rev.Limited() {
+		return nil
+	}
+	return func(eventType string) (p *pipelined.Problem) {
+		rev.Limit(eventType, func(pipeline string, most int64) bool {
+			if n := e.broker.Backlog(pipeline); n >= most {
+				p = pipelined.NewProblem("publish/backlog", "Too many events wait", http.StatusServiceUnavailable,
+					fmt.Sprintf("%d events wait for %s, which takes %s and allows %d", n, pipeline, eventType, most)).Transient()
+				p.RetryAfter = time.Second
+			}
+			return p == nil
+		})
+		return p
+	}
+}
+
+// Store returns the engine's store, for reading.
+func (e *Engine) Store() store.Store { return e.config.Store }

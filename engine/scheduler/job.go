@@ -1,0 +1,132 @@
+package scheduler
+
+import (
+	"time"
+
+	"pipelined/triggers"
+)
+
+// job is the schedule of one pipeline.
+type job struct {
+	name     string
+	plan     *triggers.Schedule
+	next     time.Time // zero: never
+	previous time.Time
+	running  int
+	queue    []time.Time       // with overlap: queue, in order
+	open     map[time.Time]int // ticks the process before died in, and how often they were opened
+	resume   []time.Time       // of them, those that have not been started again
+}
+
+// tick is one scheduled run.
+type tick struct {
+	job      *job
+	at       time.Time
+	previous time.Time
+	opened   int // times it was started before and not committed
+}
+
+// due takes the ticks that are due by now, with the policies applied, and says when the
+// next one will be.
+func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.sorted() {
+		ticks = append(ticks, s.again(j)...)
+		for i, t := range s.wanted(j, j.passed(now), now) {
+			if i > 0 || len(j.queue) > 0 {
+				j.queue = append(j.queue, t) // made up for one after the other, whatever overlap says
+				continue
+			}
+			if started, ok := s.start(j, t); ok {
+				ticks = append(ticks, started)
+			}
+		}
+		room := len(j.queue) < maxMissed || j.next.After(now)
+		if !j.next.IsZero() && room && (next.IsZero() || j.next.Before(next)) {
+			next = j.next
+		}
+	}
+	return ticks, next
+}
+
+// passed takes the ticks that came due since the last look, less those that are open.
+func (j *job) passed(now time.Time) (all []time.Time) {
+	for !j.next.IsZero() && !j.next.After(now) && len(j.queue)+len(all) < maxMissed {
+		if _, open := j.open[j.next]; !open {
+			all = append(all, j.next)
+		}
+		j.next = j.plan.Next(j.next)
+	}
+	return all
+}
+
+// again starts the ticks that the process before died in, whatever missed says, one
+// after the other unless they may overlap.
+func (s *Scheduler) again(j *job) (ticks []tick) {
+	for i, at := range j.resume {
+		if i > 0 && j.plan.Overlap != "allow" {
+			j.queue = append(j.queue, at)
+		} else if t, ok := s.start(j, at); ok {
+			ticks = append(ticks, t)
+		}
+	}
+	j.resume = nil
+	return ticks
+}
+
+// wanted applies missed to the ticks that came due since the last look.
+func (s *Scheduler) wanted(j *job, all []time.Time, now time.Time) []time.Time {
+	if len(all) == 0 {
+		return nil
+	}
+	kept := all
+	switch j.plan.Missed {
+	case "latest":
+		kept = all[len(all)-1:]
+	case "skip":
+		kept = nil
+		if last := all[len(all)-1]; now.Sub(last) <= late {
+			kept = all[len(all)-1:]
+		}
+	}
+	if n := len(all) - len(kept); n > 0 {
+		s.runner.Counters.Missed(j.name, n)
+		s.runner.Logger.Warn("scheduled runs were missed", "pipeline", j.name, "missed", n,
+			"first", all[0], "policy", j.plan.Missed)
+	}
+	return kept
+}
+
+// start applies overlap; the caller holds mu.
+func (s *Scheduler) start(j *job, at time.Time) (tick, bool) {
+	if j.running > 0 && j.plan.Overlap != "allow" {
+		if j.plan.Overlap == "queue" && len(j.queue) < maxMissed {
+			j.queue = append(j.queue, at)
+			return tick{}, false
+		}
+		s.runner.Counters.Skipped(j.name)
+		s.runner.Logger.Warn("a scheduled run is skipped because the one before still runs",
+			"pipeline", j.name, "scheduled", at, "policy", j.plan.Overlap)
+		return tick{}, false
+	}
+	j.running++
+	t := tick{j, at, j.previous, j.open[at]}
+	j.previous = at
+	return t, true
+}
+
+// ended frees the job for its next tick and returns a queued one.
+func (s *Scheduler) ended(j *job) (tick, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.running--
+	if len(j.queue) == 0 {
+		return tick{}, false
+	}
+	at := j.queue[0]
+	if j.queue = j.queue[1:]; len(j.queue) == maxMissed/2 {
+		s.poke() // there may be more to make up for
+	}
+	return s.start(j, at)
+}

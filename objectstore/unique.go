@@ -1,0 +1,63 @@
+package objectstore
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"pipelined"
+	"pipelined/internal/store"
+	"pipelined/internal/value"
+)
+
+// free makes sure that no other document holds a value of body's unique fields, as
+// far as the session can see. The store has the last word at the commit; looked for
+// here, a value that is taken is an error of the step that writes it, which its
+// retry, on_error and catch see, and not one of the whole execution.
+func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
+	if s.unique == nil {
+		return nil
+	}
+	for _, path := range s.unique(k.collection) {
+		c, ok := newComparison(path, "==", value.Exact(body, pathOf(path)))
+		if !ok || c.value == nil {
+			continue // null and missing may repeat; lists and objects are compared at the commit
+		}
+		holder, err := s.holder(ctx, k, c)
+		if err != nil {
+			return err
+		}
+		if holder != "" {
+			return pipelined.Problemf(TypeConflict, "A value is taken", http.StatusConflict,
+				"%s/%s: another document, %s, has the same %s, which is unique", k.collection, k.id, holder, path)
+		}
+	}
+	return nil
+}
+
+// holder is the id of another document that c holds for; empty if there is none. 1 and
+// 1.0 are one value, 1, "1" and true are three.
+func (s *Session) holder(ctx context.Context, k key, c comparison) (id string, err error) {
+	own := s.ownOf(k.collection)
+	same := func(doc value.Raw) bool {
+		other := value.Scalar(value.Exact(doc, c.path))
+		return other != nil && rank(other) == rank(c.value) && value.Equal(other, c.value)
+	}
+	for o, e := range own {
+		if o != k && e.exists && same(e.body) {
+			return o.id, nil
+		}
+	}
+	err = s.store.Find(ctx, store.Query{Collection: k.collection, Conditions: []store.Condition{c.Condition}},
+		func(d *store.Document) (bool, error) {
+			o := key{k.collection, d.ID}
+			if o != k && own[o] == nil && same(value.Raw(d.Body)) {
+				id = d.ID
+			}
+			return id == "", nil
+		})
+	if err != nil {
+		return "", unavailable(fmt.Errorf("look for another document with the same %s: %w", c.Path, err))
+	}
+	return id, nil
+}
