@@ -37,8 +37,14 @@ var house = []string{
 	"triggers/*",
 	"internal/definition",
 	"engine/broker",
+	"engine/execution",
 	"engine/step",
 	"engine/program",
+	"engine/revision",
+	"engine/attempt",
+	"engine/edge",
+	"engine/consumer",
+	"engine/scheduler",
 	"engine",
 	"internal/admin",
 	"connectors/all",
@@ -83,7 +89,7 @@ func TestOnlyTheirOwnersImportTheLibraries(t *testing.T) {
 		"github.com/expr-lang/expr": {"internal/expression"},
 		"github.com/tidwall/gjson":  {"internal/value", "internal/schema", "objectstore"},
 		"github.com/robfig/cron/v3": {"triggers/cron"},
-		"github.com/go-chi/chi/v5":  {"triggers/http", "internal/admin"},
+		"github.com/go-chi/chi/v5":  {"engine/edge", "internal/admin"},
 		"github.com/spf13/cobra":    {"cmd/pipelined"},
 	}
 	for pkg, imports := range packagesWith(t, func(string) bool { return true }) {
