@@ -8,7 +8,7 @@ import (
 	"pipelined/internal/value"
 )
 
-// letter is a dead letter as stores of version 0.1 have it.
+// letter is a dead letter as older stores have it.
 type letter struct {
 	ID       string          `json:"id"`
 	Pipeline string          `json:"pipeline"`
@@ -24,15 +24,15 @@ type letter struct {
 	History  []HistoryEntry  `json:"history"`
 }
 
-// ConvertLetter turns a dead letter that is no error record into one; old says that it
-// was such. The id of the document stays.
-func ConvertLetter(id string, body value.Raw) (doc value.Raw, old bool, err error) {
+// ConvertLetter makes an error record of a dead letter that is none; nil if it is one
+// already. Its id is the document's.
+func ConvertLetter(id string, body value.Raw) (*ErrorRecord, error) {
 	var l letter
 	if err := json.Unmarshal([]byte(body), &l); err != nil {
-		return "", false, fmt.Errorf("read dead letter %s: %w", id, err)
+		return nil, fmt.Errorf("read dead letter %s: %w", id, err)
 	}
 	if l.Attempts != nil || l.Pipeline == "" {
-		return body, false, nil
+		return nil, nil
 	}
 	r := &ErrorRecord{ID: id, Pipeline: l.Pipeline, Step: l.Step, Status: Status(l.Status), Attempts: max(l.Attempt, 1),
 		FirstFailedAt: l.FailedAt, LastFailedAt: l.FailedAt, NextAttemptAt: l.FailedAt,
@@ -43,6 +43,5 @@ func ConvertLetter(id string, body value.Raw) (doc value.Raw, old bool, err erro
 	if len(r.History) == 0 {
 		r.note(l.FailedAt, "failed", r.Attempts, "")
 	}
-	doc, err = r.Document()
-	return doc, true, err
+	return r, nil
 }

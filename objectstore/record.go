@@ -101,7 +101,7 @@ func NewErrorRecord(ev pipelined.Event, pipeline string, input value.Raw, p *pip
 
 // Fail folds a failure in. Attempts only grow (I4).
 func (r *ErrorRecord) Fail(ev pipelined.Event, input value.Raw, p *pipelined.Problem, attempts int, now time.Time) {
-	r.Status, r.Step, r.LastFailedAt = Pending, p.Step, now
+	r.Status, r.Step, r.LastFailedAt, r.NextAttemptAt = Pending, p.Step, now, now
 	r.Attempts = max(r.Attempts, attempts)
 	r.Input = json.RawMessage(input)
 	if ev.Type != "" {

@@ -28,6 +28,8 @@ func acceptedStore() keptStore {
 		{"what was done stays", "customers", map[string]string{"c-1": `{"email":"ada@example.com","name":"Ada"}`}},
 		{"nothing fails", deadLetters, nil},
 	}
+	taken := ending{"a value that is taken is a failure", deadLetters, map[string]string{
+		`customers {"email":"ada@example.com","id":"c-2"}`: `{"status":"pending","type":"object_store/conflict"}`}}
 	return keptStore{name: "accepted", ends: always(ends...), then: []afterwards{
 		{"requests are repeated under their keys", repeatRequests, nil},
 		{"an id is published again", func(_ *testing.T, p *process, _ *sql.DB) {
@@ -37,6 +39,7 @@ func acceptedStore() keptStore {
 		{"there are new requests", newRequests, []ending{
 			{"receipts are numbered on", "till", map[string]string{"main": `{"receipts":3}`}},
 			{"a unique value is still taken", "customers", map[string]string{"c-1": `{"email":"ada@example.com","name":"Ada"}`, "c-3": `{"email":"bob@example.com","name":"Bob"}`}},
+			taken,
 		}},
 	}}
 }
@@ -150,7 +153,7 @@ func errorsStore() keptStore {
 	}
 	orders := map[string]string{"good": order(1), "resolved": order(2), "under_way": order(2)}
 	letters := map[string]string{
-		`mails {"to":"ada"}`: letter("pending", "mail/broken"), `mails {"to":"bob"}`: letter("redriven", "mail/broken"),
+		`mails {"to":"ada"}`: letter("pending", "mail/broken"), `mails {"to":"bob"}`: letter("resolved", "mail/broken"),
 		`hooks {"id":"h-1"}`: letter("pending", "hook/broken"), `quotes {"id":"q-1"}`: letter("pending", "quote/broken"),
 		`bills {}`: `{"type":"bill/broken"}`, `bills {"hold":true}`: `{"type":"bill/broken"}`,
 	}
@@ -183,7 +186,7 @@ func errorsStore() keptStore {
 			{"the event runs again", "mails", map[string]string{"again": fmt.Sprintf(mail, "bob"), "letter": fmt.Sprintf(mail, "ada")}},
 			{"the accepted request runs again", "hooks", map[string]string{"h-1": `{"times":1,"attempt":2,"kind":"push"}`}},
 			{"they say so", deadLetters, with(letters, map[string]string{
-				`mails {"to":"ada"}`: letter("redriven", "mail/broken"), `hooks {"id":"h-1"}`: letter("redriven", "hook/broken")})},
+				`mails {"to":"ada"}`: letter("resolved", "mail/broken"), `hooks {"id":"h-1"}`: letter("resolved", "hook/broken")})},
 		}},
 	}}
 }
@@ -217,6 +220,6 @@ func crashesStore() keptStore {
 		p.command("errors", "redrive", p.dir, "--pipeline", "poison")
 	}, []ending{
 		{"it runs", "drunk", each(`{"times":1}`, "water", "poison")},
-		{"it says so", deadLetters, letter("redriven")},
+		{"it says so", deadLetters, letter("resolved")},
 	}}}}
 }

@@ -180,18 +180,34 @@ func NewRedrive(rec *objectstore.ErrorRecord, id string, now time.Time) (*pipeli
 	return &pipelined.Event{ID: id, Type: RedriveType, Source: "/pipelined", Time: now, Key: rec.Pipeline, Data: string(data), Attempt: 1}, nil
 }
 
+// rekey puts a converted letter where its event's record is looked for, in the place of
+// the document it was.
+func rekey(ctx context.Context, docs *objectstore.Session, d *store.Document, rec *objectstore.ErrorRecord) error {
+	version := d.Version
+	if rec.Event.ID != "" {
+		id, _, _, err := FindRecord(ctx, docs, DeadLetters, rec.Event.ID, rec.Pipeline)
+		if err == nil && id != d.ID { // an older letter of the same event gives way
+			rec.ID, version = id, 0
+			if _, err := docs.Delete(ctx, objectstore.DeleteQuery{Collection: DeadLetters, ID: d.ID}); err != nil {
+				return fmt.Errorf("move dead letter %s: %w", d.ID, err)
+			}
+		}
+	}
+	return save(ctx, docs, DeadLetters, rec, version)
+}
+
 // ConvertLetters turns dead letters of older stores, which were no error records, into
 // such, and returns how many they were.
 func ConvertLetters(ctx context.Context, s store.Store, newID func() string, now func() time.Time) (int, error) {
 	docs := objectstore.NewSession(s, newID, now)
 	n := 0
 	err := s.Find(ctx, store.Query{Collection: DeadLetters}, func(d *store.Document) (bool, error) {
-		doc, old, err := objectstore.ConvertLetter(d.ID, value.Raw(d.Body))
-		if err != nil || !old {
+		rec, err := objectstore.ConvertLetter(d.ID, value.Raw(d.Body))
+		if err != nil || rec == nil {
 			return err == nil, err
 		}
 		n++
-		_, err = docs.Put(ctx, DeadLetters, d.ID, doc, d.Version)
+		err = rekey(ctx, docs, d, rec)
 		return err == nil, err
 	})
 	if err != nil || n == 0 {
