@@ -74,13 +74,8 @@ func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Engine runs one project. Use New.
 type Engine struct {
-	config   Config
-	current  revision.Current
-	pool     revision.Pool
-	swapping sync.Mutex
-	retiring sync.WaitGroup // revisions that were replaced and are still pinned
-	last     atomic.Bool    // the revision in use was let go of
-
+	config    Config
+	revisions revisions
 	broker    *broker.Broker
 	runner    *attempt.Runner
 	edge      *edge.Edge
@@ -110,7 +105,7 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	if err := e.Swap(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := e.recover(ctx); err != nil {
+	if err := e.recovery.begin(ctx); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -121,17 +116,17 @@ func (e *Engine) wire() {
 	c := e.config
 	e.runner = (&attempt.Runner{
 		Store: c.Store, Clock: c.Clock, Values: &expression.Host{Now: c.Clock.Now, NewID: c.NewID, Random: c.Random},
-		Host: c.Host, Logger: c.Logger, Refuse: e.refuse,
+		Host: c.Host, Logger: c.Logger, Refuse: func(rev *revision.Revision) func(string) *pipelined.Problem { return refuse(e.broker, rev) },
 		Committed: func(b *store.Batch, r store.Result) {
 			e.broker.Committed(b, r)
 			e.runner.Counters.CountEvents(b, r)
 		},
 	}).Init()
-	e.consumer = &consumer.Consumer{Runner: e.runner, Current: &e.current, Redrive: redriveSubscription}
-	e.scheduler = scheduler.New(e.runner, &e.current)
-	e.edge = &edge.Edge{Runner: e.runner, Current: &e.current, MaxRequests: c.MaxRequests, Ready: e.Ready,
-		AcceptedType: func(pipeline string) string { return consumer.RequestPrefix + pipeline }, Complete: e.complete}
-	e.recovery = recovery{engine: e}
+	e.consumer = &consumer.Consumer{Runner: e.runner, Current: &e.revisions.current, Redrive: redriveSubscription}
+	e.scheduler = scheduler.New(e.runner, &e.revisions.current)
+	e.edge = &edge.Edge{Runner: e.runner, Current: &e.revisions.current, MaxRequests: c.MaxRequests, Ready: e.Ready,
+		AcceptedType: func(pipeline string) string { return consumer.RequestPrefix + pipeline }, Complete: e.revisions.complete}
+	e.recovery.engine, e.revisions.engine = e, e
 }
 
 // redriveSubscription is no name that a pipeline can have.
@@ -155,7 +150,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		errs[0] = e.broker.Run(intake, e.work)
 	})
 	parts.Go(func() { <-recovered; errs[1] = e.scheduler.Run(intake, e.work) })
-	parts.Go(func() { errs[2] = e.housekeeping(intake) })
+	parts.Go(func() { errs[2] = housekeeping(intake, e) })
 	<-ctx.Done()
 	e.stopping.Store(true)
 	e.drain(&parts)
@@ -170,8 +165,7 @@ func (e *Engine) drain(parts *sync.WaitGroup) {
 	go func() {
 		defer close(done)
 		parts.Wait()
-		e.retire(nil)
-		e.retiring.Wait()
+		e.revisions.end()
 		e.consumer.Wait()
 	}()
 	select {
@@ -188,8 +182,7 @@ func (e *Engine) drain(parts *sync.WaitGroup) {
 func (e *Engine) Close() {
 	e.cancelWork(pipelined.ErrStopping)
 	e.recovery.stopped()
-	e.retire(nil)
-	e.retiring.Wait()
+	e.revisions.end()
 }
 
 // RunDue runs, on the caller's goroutine, everything that is due now and all that

@@ -17,7 +17,7 @@ const (
 )
 
 // housekeeping moves idle subscriptions forward and trims.
-func (e *Engine) housekeeping(ctx context.Context) error {
+func housekeeping(ctx context.Context, e *Engine) error {
 	for wait := trimFirst; ; wait = trimEvery {
 		if err := pipelined.Sleep(ctx, e.config.Clock, wait); err != nil {
 			return nil

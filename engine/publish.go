@@ -19,7 +19,7 @@ import (
 const DeadLetters = attempt.DeadLetters
 
 // Program returns the program in use.
-func (e *Engine) Program() *program.Program { return e.current.Load().Program }
+func (e *Engine) Program() *program.Program { return e.revisions.current.Load().Program }
 
 // Clock returns the engine's clock.
 func (e *Engine) Clock() pipelined.Clock { return e.config.Clock }
@@ -54,12 +54,12 @@ func (e *Engine) Ready() error {
 
 // Publish puts an event into the log, as a publish step would, and returns its id.
 func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, error) {
-	if refuse := e.refuse(e.current.Load()); refuse != nil {
-		if p := refuse(ev.Type); p != nil {
+	if why := refuse(e.broker, e.revisions.current.Load()); why != nil {
+		if p := why(ev.Type); p != nil {
 			return "", p
 		}
 	}
-	b := &store.Batch{Events: []*pipelined.Event{e.complete(ev)}}
+	b := &store.Batch{Events: []*pipelined.Event{e.revisions.complete(ev)}}
 	if _, err := e.Commit(ctx, b); err != nil {
 		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
 	}
@@ -72,15 +72,15 @@ func (e *Engine) Commit(ctx context.Context, b *store.Batch) (store.Result, erro
 }
 
 // complete gives an event from outside what it lacks.
-func (e *Engine) complete(ev *pipelined.Event) *pipelined.Event {
+func (r *revisions) complete(ev *pipelined.Event) *pipelined.Event {
 	if ev.ID == "" {
-		ev.ID = e.config.NewID()
+		ev.ID = r.engine.config.NewID()
 	}
 	if ev.Time.IsZero() {
-		ev.Time = e.config.Clock.Now()
+		ev.Time = r.engine.config.Clock.Now()
 	}
 	if ev.Source == "" {
-		ev.Source = "/" + e.Program().Name
+		ev.Source = "/" + r.current.Load().Name
 	}
 	if ev.Attempt == 0 {
 		ev.Attempt = 1
@@ -91,13 +91,13 @@ func (e *Engine) complete(ev *pipelined.Event) *pipelined.Event {
 // refuse says why no event of a type can be published now; it is nil where nothing
 // limits that. Those that publish are told, and may wait by their own retry; nothing
 // that was published is dropped.
-func (e *Engine) refuse(rev *revision.Revision) func(eventType string) *pipelined.Problem {
+func refuse(b *broker.Broker, rev *revision.Revision) func(eventType string) *pipelined.Problem {
 	if !rev.Limited() {
 		return nil
 	}
 	return func(eventType string) (p *pipelined.Problem) {
 		rev.Limit(eventType, func(pipeline string, most int64) bool {
-			if n := e.broker.Backlog(pipeline); n >= most {
+			if n := b.Backlog(pipeline); n >= most {
 				p = pipelined.NewProblem("publish/backlog", "Too many events wait", http.StatusServiceUnavailable,
 					fmt.Sprintf("%d events wait for %s, which takes %s and allows %d", n, pipeline, eventType, most)).Transient()
 				p.RetryAfter = time.Second

@@ -47,9 +47,10 @@ type recovery struct {
 
 func suspectName(d *broker.Delivery) string { return d.Subscription() + "/" + d.ID() }
 
-// recover counts what the process before died with, if it did not stop in order, and
+// begin counts what the process before died with, if it did not stop in order, and
 // notes that this one works. Nothing has run yet.
-func (e *Engine) recover(ctx context.Context) error {
+func (r *recovery) begin(ctx context.Context) error {
+	e := r.engine
 	st := e.config.Store
 	running, err := st.Meta(ctx, runningKey)
 	if err != nil {
@@ -65,7 +66,7 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 	if running != "" {
 		e.config.Logger.Warn("the process before did not stop in order; what it was at comes again", "started", running)
-		if err := e.recovery.suspect(ctx, b); err != nil {
+		if err := r.suspect(ctx, b); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+
+	"pipelined"
 
 	"pipelined/connectors"
 	"pipelined/engine/broker"
@@ -18,43 +21,57 @@ import (
 // shared), routes are built, the store builds what it needs, subscriptions and schedules
 // are looked up. Then one pointer changes, and nothing that follows can fail. Work under
 // way finishes on the revision it started with.
-func (e *Engine) Swap(ctx context.Context, p *program.Program) error {
-	e.swapping.Lock()
-	defer e.swapping.Unlock()
-	next, err := e.open(ctx, p)
+func (e *Engine) Swap(ctx context.Context, p *program.Program) error { return e.revisions.swap(ctx, p) }
+
+// revisions puts one revision in the place of another.
+type revisions struct {
+	engine   *Engine
+	current  revision.Current
+	pool     revision.Pool
+	mu       sync.Mutex     // one swap at a time
+	retiring sync.WaitGroup // revisions that were replaced and are still pinned
+	ended    bool           // the one in use was let go of: the engine stops
+}
+
+func (r *revisions) swap(ctx context.Context, p *program.Program) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return fmt.Errorf("use another revision: %w", pipelined.ErrStopping)
+	}
+	next, err := r.open(ctx, p)
 	if err != nil {
 		return err
 	}
-	ready, err := e.prepare(ctx, next)
+	ready, err := r.prepare(ctx, next)
 	if err != nil {
 		return errors.Join(err, next.Close())
 	}
-	first := e.current.Load() == nil
-	old := e.current.Use(next)
-	if !first {
-		e.config.Host.Point(fault.Swapped)
+	old := r.current.Use(next)
+	if old != nil {
+		r.engine.config.Host.Point(fault.Swapped)
 	}
 	ready.subscriptions.Use()
 	ready.schedules.Use()
 	if old != nil {
-		e.retire(old)
+		r.retire(old)
 	}
-	if err := e.forgetSubscriptions(ctx, ready.names); err != nil {
-		e.config.Logger.Warn("subscriptions that no pipeline wants any more could not be looked at; they are at the next reload", "err", err)
+	if err := r.forget(ctx, ready.names); err != nil {
+		r.engine.config.Logger.Warn("subscriptions that no pipeline wants any more could not be looked at; they are at the next reload", "err", err)
 	}
 	return nil
 }
 
 // open makes a revision of a program: its connections are open, its routes are built.
-func (e *Engine) open(ctx context.Context, p *program.Program) (*revision.Revision, error) {
-	clients, err := e.pool.Open(ctx, p.Connections, func(name string) connectors.Env {
-		return connectors.Env{Name: name, Logger: e.config.Logger.With("connection", name), Clock: e.config.Clock, Dir: e.config.Dir}
+func (r *revisions) open(ctx context.Context, p *program.Program) (*revision.Revision, error) {
+	clients, err := r.pool.Open(ctx, p.Connections, func(name string) connectors.Env {
+		return connectors.Env{Name: name, Logger: r.engine.config.Logger.With("connection", name), Clock: r.engine.config.Clock, Dir: r.engine.config.Dir}
 	})
 	if err != nil {
 		return nil, err
 	}
 	next := revision.New(p, clients)
-	if next.Routes, err = e.edge.Routes(e.work, next); err != nil {
+	if next.Routes, err = r.engine.edge.Routes(r.engine.work, next); err != nil {
 		return nil, errors.Join(err, next.Close())
 	}
 	return next, nil
@@ -67,49 +84,55 @@ type prepared struct {
 	names         map[string]bool // of the subscriptions
 }
 
-func (e *Engine) prepare(ctx context.Context, next *revision.Revision) (*prepared, error) {
-	if err := e.config.Store.Configure(ctx, next.Collections(), next.EventTypes()); err != nil {
+func (r *revisions) prepare(ctx context.Context, next *revision.Revision) (*prepared, error) {
+	if err := r.engine.config.Store.Configure(ctx, next.Collections(), next.EventTypes()); err != nil {
 		return nil, err
 	}
 	out := &prepared{names: map[string]bool{}}
 	var err error
-	if out.schedules, err = e.scheduler.Prepare(ctx, next.Program); err != nil {
+	if out.schedules, err = r.engine.scheduler.Prepare(ctx, next.Program); err != nil {
 		return nil, err
 	}
-	wanted := e.consumer.Subscriptions(next)
+	wanted := r.engine.consumer.Subscriptions(next)
 	for _, w := range wanted {
 		out.names[w.Name] = true
 	}
-	out.subscriptions, err = e.broker.Prepare(ctx, wanted)
+	out.subscriptions, err = r.engine.broker.Prepare(ctx, wanted)
 	return out, err
 }
 
-// retire lets go of a revision that was replaced, or of the one in use if old is nil,
-// and closes its connections when nothing works with it any more.
-func (e *Engine) retire(old *revision.Revision) {
-	if old == nil {
-		if old = e.current.Load(); old == nil || !e.last.CompareAndSwap(false, true) {
-			return
-		}
-	}
+// retire lets go of a revision, and closes its connections when nothing works with it
+// any more.
+func (r *revisions) retire(old *revision.Revision) {
 	old.Unpin()
-	e.retiring.Go(func() {
+	r.retiring.Go(func() {
 		<-old.Gone()
 		if err := old.Close(); err != nil {
-			e.config.Logger.Warn("a connection did not close cleanly", "err", err)
+			r.engine.config.Logger.Warn("a connection did not close cleanly", "err", err)
 		}
 	})
 }
 
-// forgetSubscriptions removes from the store what no pipeline has subscribed to since the
+// end lets go of the revision in use and waits until nothing works with any.
+func (r *revisions) end() {
+	r.mu.Lock()
+	if !r.ended {
+		r.ended = true
+		r.retire(r.current.Load())
+	}
+	r.mu.Unlock()
+	r.retiring.Wait() // nothing is added after ended is set
+}
+
+// forget removes from the store what no pipeline has subscribed to since the
 // start and is owed nothing; one that is owed events is kept and named. One whose pipeline
 // went with a reload stays, so that nothing is lost if it comes back.
-func (e *Engine) forgetSubscriptions(ctx context.Context, wanted map[string]bool) error {
-	list, err := e.config.Store.Subscriptions(ctx)
+func (r *revisions) forget(ctx context.Context, wanted map[string]bool) error {
+	list, err := r.engine.config.Store.Subscriptions(ctx)
 	if err != nil {
 		return err
 	}
-	last, err := e.config.Store.LastSeq(ctx)
+	last, err := r.engine.config.Store.LastSeq(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,21 +140,21 @@ func (e *Engine) forgetSubscriptions(ctx context.Context, wanted map[string]bool
 		if wanted[s.Name] {
 			continue
 		}
-		waiting, err := e.config.Store.Deferred(ctx, s.Name)
+		waiting, err := r.engine.config.Store.Deferred(ctx, s.Name)
 		if err != nil {
 			return err
 		}
-		aside, err := e.config.Store.ParkedGroups(ctx, s.Name)
+		aside, err := r.engine.config.Store.ParkedGroups(ctx, s.Name)
 		if err != nil {
 			return err
 		}
-		if s.Floor >= last && len(waiting) == 0 && len(aside) == 0 && !e.broker.Holds(s.Name) {
-			if err := e.config.Store.Unsubscribe(ctx, s.Name); err != nil {
+		if s.Floor >= last && len(waiting) == 0 && len(aside) == 0 && !r.engine.broker.Holds(s.Name) {
+			if err := r.engine.config.Store.Unsubscribe(ctx, s.Name); err != nil {
 				return fmt.Errorf("forget %s: %w", s.Name, err)
 			}
 			continue
 		}
-		e.config.Logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
+		r.engine.config.Logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
 			"subscription", s.Name, "from", s.Floor+1, "to", last, "waiting", len(waiting), "groups_set_aside", len(aside))
 	}
 	return nil
