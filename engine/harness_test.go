@@ -35,6 +35,7 @@ type harness struct {
 	engine *engine.Engine
 	log    *logBuffer
 	most   int64 // requests at a time; 0: the default
+	wrap   func(store.Store) store.Store
 }
 
 var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
@@ -43,7 +44,13 @@ var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
 // A text without such a line is one pipeline.
 func start(t *testing.T, text string) *harness {
 	t.Helper()
-	h := &harness{t: t, dir: t.TempDir(), clock: clock.NewFake(epoch), log: &logBuffer{}}
+	return startOn(t, text, func(s store.Store) store.Store { return s })
+}
+
+// startOn is start on a store that is wrapped.
+func startOn(t *testing.T, text string, wrap func(store.Store) store.Store) *harness {
+	t.Helper()
+	h := &harness{t: t, dir: t.TempDir(), clock: clock.NewFake(epoch), log: &logBuffer{}, wrap: wrap}
 	h.write(text)
 	h.open()
 	return h
@@ -110,7 +117,7 @@ func (h *harness) open() {
 	}
 	h.store = s
 	h.engine, err = engine.New(h.t.Context(), p, engine.Config{
-		Store: s, Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+		Store: h.wrap(s), Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 		Random: func() float64 { return 0.5 }, MaxRequests: h.most})
 	if err != nil {
 		h.t.Fatal(err)
@@ -239,3 +246,11 @@ func same(t *testing.T, got, want string) {
 
 // dispatch hands what is published to the subscriptions, and runs nothing.
 func (h *harness) dispatch() error { return h.engine.Dispatch(h.t.Context()) }
+
+// seed puts a document into the store behind the engine's back.
+func (h *harness) seed(collection, id, body string) {
+	h.t.Helper()
+	if _, err := h.store.Commit(h.t.Context(), &store.Batch{Documents: []store.Write{{Collection: collection, ID: id, Document: body}}}); err != nil {
+		h.t.Fatal(err)
+	}
+}

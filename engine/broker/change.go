@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"pipelined/internal/store"
@@ -25,9 +26,12 @@ type found struct {
 
 // Prepare reads what the store has of the subscriptions the broker does not have yet,
 // and creates those that are new. Nothing is handed out before Use. If it fails, the
-// broker is as it was; a subscription it created and that owes nothing is forgotten by
-// the next change that works.
+// broker is as it was, and what it created is taken back.
 func (b *Broker) Prepare(ctx context.Context, wanted []Config) (*Change, error) {
+	before, err := b.store.Subscriptions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what is subscribed to: %w", err)
+	}
 	c := &Change{broker: b, wanted: wanted, found: make([]*found, len(wanted))}
 	failed := make([]error, len(wanted))
 	var all sync.WaitGroup
@@ -40,9 +44,25 @@ func (b *Broker) Prepare(ctx context.Context, wanted []Config) (*Change, error) 
 	}
 	all.Wait()
 	if err := errors.Join(failed...); err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.takeBack(context.WithoutCancel(ctx), before))
 	}
 	return c, nil
+}
+
+// takeBack removes from the store the subscriptions that were not there before: one made
+// for settings that are not used would have events delivered from now on.
+func (b *Broker) takeBack(ctx context.Context, before []store.Subscription) error {
+	now, err := b.store.Subscriptions(ctx)
+	if err != nil {
+		return fmt.Errorf("read what is subscribed to: %w", err)
+	}
+	var failed error
+	for _, s := range now {
+		if !slices.ContainsFunc(before, func(o store.Subscription) bool { return o.Name == s.Name }) {
+			failed = errors.Join(failed, b.store.Unsubscribe(ctx, s.Name))
+		}
+	}
+	return failed
 }
 
 func (b *Broker) lookUp(ctx context.Context, cfg Config) (*found, error) {
