@@ -34,7 +34,7 @@ type Problem struct {
 	Data json.RawMessage `json:"data,omitempty"`
 	// Rejected says that the author (fail, assert, validate) or the trigger found the
 	// request itself at fault: Status is 4xx then, and the caller's to mend.
-	Rejected bool `json:"rejected,omitempty"`
+	Rejected bool `json:"rejected"`
 	// Own marks a problem the author wrote with fail or assert: its detail is
 	// meant for the caller.
 	Own bool `json:"-"`

@@ -15,6 +15,7 @@ import (
 
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine"
+	"pipelined/engine/attempt"
 	"pipelined/engine/program"
 	"pipelined/internal/clock"
 	"pipelined/internal/definition"
@@ -253,4 +254,15 @@ func (h *harness) seed(collection, id, body string) {
 	if _, err := h.store.Commit(h.t.Context(), &store.Batch{Documents: []store.Write{{Collection: collection, ID: id, Document: body}}}); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// stats are the counts of a pipeline.
+func (h *harness) stats(pipeline string) attempt.Stats {
+	h.t.Helper()
+	for _, s := range h.engine.View().Pipelines {
+		if s.Pipeline == pipeline {
+			return s
+		}
+	}
+	return attempt.Stats{}
 }

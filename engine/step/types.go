@@ -20,7 +20,7 @@ var (
 
 	// ProblemType is the type of error.
 	ProblemType = object(map[string]*expression.Type{
-		"type": text, "title": text, "status": number, "detail": text, "retriable": truth, "pipeline": text, "step": text,
+		"type": text, "title": text, "status": number, "detail": text, "retriable": truth, "rejected": truth, "pipeline": text, "step": text,
 		"connector": text, "attempt": number, "cause": anything, "data": anything})
 )
 
