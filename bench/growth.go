@@ -160,7 +160,7 @@ func growPipelines(b settings) error {
 			return r.cpuPerRequest(), err
 		}},
 		{"S3b, per event", "s3", func(s *server, length time.Duration) (float64, error) {
-			r, err := throughPipelines(s, job{conns: b.conns, length: length, request: postOrder}, 1)
+			r, err := throughPipelines(s, singles(b), length)
 			return r.cpuPerEvent(), err
 		}},
 	} {

@@ -11,6 +11,9 @@ import (
 // are the route of S1 on paths of their own, half the consumer of S3 for event types
 // of their own.
 func addPipelines(dir string, n int) error {
+	if n == 0 {
+		return nil
+	}
 	route, err := os.ReadFile(filepath.Join("bench", "s1", "orders.yaml"))
 	if err != nil {
 		return err
@@ -39,7 +42,7 @@ func addPipelines(dir string, n int) error {
 }
 
 // startWith runs a project of bench/ with n more pipelines in it.
-func startWith(b settings, n int, project string) (*server, error) {
+func startWith(b settings, n int, project string, env ...string) (*server, error) {
 	dir, err := copyProject(b, project)
 	if err != nil {
 		return nil, err
@@ -47,5 +50,5 @@ func startWith(b settings, n int, project string) (*server, error) {
 	if err := addPipelines(dir, n); err != nil {
 		return nil, err
 	}
-	return runProject(b, dir, nil)
+	return runOwn(b, dir, env...)
 }

@@ -66,21 +66,17 @@ func s1(b settings) error {
 
 // s2 has both call the same third process for every request.
 func s2(b settings) error {
-	crm, err := startBaseline("crm", b.dir)
+	crm, env, err := startCRM(b)
 	if err != nil {
 		return err
 	}
 	defer crm.stop()
-	env := "BENCH_CRM=http://" + crm.addr
 	byHand := func() (*server, error) { return startBaseline("s2", b.dir, env) }
 	results, err := synchronous(b, []arm{
 		{"hand-written", byHand},
 		{"pipelined", func() (*server, error) { return startPipelined(b, "s2", env) }},
 		{"hand-written again (A/A)", byHand},
-	}, func(conn, n, status int, answer []byte) error {
-		return same(status, answer, fmt.Sprintf(`{"id":"o-%08d","total":%v,"lane":%q,"account":{"id":"c-4711","manager":"Ada","credit":25000}}`,
-			orderID(conn, n), orderTotal(n), lane(n)))
-	})
+	}, merged)
 	if err != nil {
 		return err
 	}
@@ -88,17 +84,23 @@ func s2(b settings) error {
 	return nil
 }
 
+// startCRM runs the third process; env tells servers where it is.
+func startCRM(b settings) (s *server, env string, err error) {
+	if s, err = startBaseline("crm", b.dir); err != nil {
+		return nil, "", err
+	}
+	return s, "BENCH_CRM=http://" + s.addr, nil
+}
+
+// merged compares an answer of S2 with what it must be.
+func merged(conn, n, status int, answer []byte) error {
+	return same(status, answer, fmt.Sprintf(`{"id":"o-%08d","total":%v,"lane":%q,"account":{"id":"c-4711","manager":"Ada","credit":25000}}`,
+		orderID(conn, n), orderTotal(n), lane(n)))
+}
+
 // synchronous measures servers that answer orders, and prints them beside each other.
 func synchronous(b settings, arms []arm, check func(conn, n, status int, answer []byte) error) ([][]result, error) {
-	results, err := alternate(b, arms, func(s *server) (result, error) {
-		j := job{conns: b.conns, length: b.arm / 5, request: postOrder, check: check}
-		if _, err := load(s, j); err != nil { // warm-up
-			return result{}, err
-		}
-		j.length = b.arm
-		defer s.takeProfiles(b, b.arm)()
-		return load(s, j)
-	})
+	results, err := alternate(b, arms, func(s *server) (result, error) { return orders(b, s, check) })
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +118,17 @@ func synchronous(b settings, arms []arm, check func(conn, n, status int, answer 
 	}
 	table([]string{"arm", "requests/s", "CPU µs/request", "p50", "p99", "MB", "CPU ratio", "requests ratio"}, rows)
 	return results, nil
+}
+
+// orders posts orders after a warm-up.
+func orders(b settings, s *server, check func(conn, n, status int, answer []byte) error) (result, error) {
+	j := job{conns: b.conns, length: b.arm / 5, request: postOrder, check: check}
+	if _, err := load(s, j); err != nil {
+		return result{}, err
+	}
+	j.length = b.arm
+	defer s.takeProfiles(b, b.arm)()
+	return load(s, j)
 }
 
 // cpuRatio is what the second arm costs, by the mean of the two that are alike.

@@ -29,7 +29,7 @@ func postBatch(conn, n int) request {
 // second pipeline consumes each, transforms and publishes. Measured end to end:
 // until the second pipeline has committed for every event.
 func s3a(b settings) error {
-	results, err := s3(b, job{conns: 4, request: postBatch}, batch)
+	results, err := s3(b, batches())
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func s3a(b settings) error {
 // s3b: the same from concurrent requests of one record each. A durable hop is one
 // event: accepted, or consumed.
 func s3b(b settings) error {
-	results, err := s3(b, job{conns: b.conns, request: postOrder}, 1)
+	results, err := s3(b, singles(b))
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,16 @@ func s3b(b settings) error {
 	b.figures.atLeast("S3b of the bare log", rate/medianOf(results[0], asynchronous.rate), "×", 0.2, 0.5)
 	return nil
 }
+
+// stream is a job whose requests become events.
+type stream struct {
+	job
+	perRequest int // how many events one becomes
+}
+
+func batches() stream { return stream{job{conns: 4, request: postBatch}, batch} }
+
+func singles(b settings) stream { return stream{job{conns: b.conns, request: postOrder}, 1} }
 
 // asynchronous is what one measurement of S3 found.
 type asynchronous struct {
@@ -68,8 +78,7 @@ func (a asynchronous) cpuPerEvent() float64 {
 	return float64(a.cpu.Microseconds()) / float64(max(a.events, 1))
 }
 
-func s3(b settings, j job, perRequest int) ([][]asynchronous, error) {
-	j.length = b.arm
+func s3(b settings, load stream) ([][]asynchronous, error) {
 	bare := func() (*server, error) { return startBaseline("s3", b.dir) }
 	arms := []arm{
 		{"bare log: append + fdatasync", bare},
@@ -78,7 +87,7 @@ func s3(b settings, j job, perRequest int) ([][]asynchronous, error) {
 	}
 	results, err := alternate(b, arms, func(s *server) (asynchronous, error) {
 		defer s.takeProfiles(b, b.arm)()
-		return throughPipelines(s, j, perRequest)
+		return throughPipelines(s, load, b.arm)
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +106,7 @@ func s3(b settings, j job, perRequest int) ([][]asynchronous, error) {
 
 // throughPipelines sends for a while and then waits until the sink has seen every
 // event.
-func throughPipelines(s *server, j job, perRequest int) (asynchronous, error) {
+func throughPipelines(s *server, events stream, length time.Duration) (asynchronous, error) {
 	before, err := s.cpu()
 	if err != nil {
 		return asynchronous{}, err
@@ -107,12 +116,12 @@ func throughPipelines(s *server, j job, perRequest int) (asynchronous, error) {
 		return asynchronous{}, err
 	}
 	began := time.Now()
-	j.check = accepted
-	r, err := load(s, j)
+	events.length, events.check = length, accepted
+	r, err := load(s, events.job)
 	if err != nil {
 		return asynchronous{}, err
 	}
-	sent := r.requests * perRequest
+	sent := r.requests * events.perRequest
 	if err := awaitSink(s, already+sent); err != nil {
 		return asynchronous{}, err
 	}

@@ -3,59 +3,71 @@ package main
 import (
 	"database/sql"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"time"
 
 	_ "modernc.org/sqlite" // the source is a database file
 )
 
+// extraction is what one measurement of S5 found.
+type extraction struct {
+	rows      int
+	took, cpu time.Duration
+	memory    []float64 // MB, sampled while it went on
+}
+
+func (e extraction) perSecond() float64 { return float64(e.rows) / e.took.Seconds() }
+
+func (e extraction) cpuPerRow() float64 { return float64(e.cpu.Microseconds()) / float64(e.rows) }
+
 // s5 reads a database with a streamed query and publishes an event for each row,
 // while a second pipeline consumes them.
 func s5(b settings) error {
+	e, err := extract(b)
+	if err != nil {
+		return err
+	}
+	first, second := e.memory[:len(e.memory)/2], e.memory[len(e.memory)/2:]
+	table([]string{"rows", "rows/s, read to consumed", "CPU µs/row", "MB, median of the first half", "MB, median of the second half", "MB at most"}, [][]string{{
+		thousands(float64(e.rows)), thousands(e.perSecond()), number(e.cpuPerRow()),
+		number(median(first)), number(median(second)), number(highest(e.memory))}})
+	b.figures.atMost("S5 resident memory, highest", highest(e.memory), "MB", 150, 80)
+	b.figures.atMost("S5 memory, second half", median(second)/median(first), "× first half", 1.1, 1.05)
+	return nil
+}
+
+// extract has a server of its own read a database of its own.
+func extract(b settings) (e extraction, err error) {
 	dir, err := copyProject(b, "s5")
 	if err != nil {
-		return err
+		return e, err
 	}
 	if err := makeSource(filepath.Join(dir, "source.db"), b.many); err != nil {
-		return err
+		return e, err
 	}
-	s, err := runProject(b, dir, nil)
+	s, err := runOwn(b, dir)
 	if err != nil {
-		return err
+		return e, err
 	}
 	defer s.stop()
 	defer s.takeProfiles(b, b.arm)()
 	before, err := s.cpu()
 	if err != nil {
-		return err
+		return e, err
 	}
 	watch := s.watchMemory()
 	began := time.Now()
-	if _, err := load(s, job{conns: 1, each: 1, request: func(int, int) request { return post("/extract", []byte("null")) },
-		check: func(_, _, status int, answer []byte) error {
-			if status != http.StatusAccepted {
-				return fmt.Errorf("status %d: %s", status, answer)
-			}
-			return nil
-		}}); err != nil {
-		return err
+	_, err = load(s, job{conns: 1, each: 1, check: accepted, request: func(int, int) request { return post("/extract", []byte("null")) }})
+	if err == nil {
+		err = awaitSink(s, b.many)
 	}
-	if err := awaitSink(s, b.many); err != nil {
-		return fmt.Errorf("%w\n%s", err, s.log.String())
-	}
-	took := time.Since(began)
-	memory := watch()
-	after, err := s.cpu()
+	e = extraction{rows: b.many, took: time.Since(began), memory: watch()}
 	if err != nil {
-		return err
+		return e, fmt.Errorf("%w\n%s", err, s.log.String())
 	}
-	table([]string{"rows", "rows/s, read to consumed", "CPU µs/row", "MB, median of the first half", "MB, median of the second half", "MB at most"}, [][]string{{
-		thousands(float64(b.many)), thousands(float64(b.many) / took.Seconds()), number(float64((after - before).Microseconds()) / float64(b.many)),
-		number(median(memory[:len(memory)/2])), number(median(memory[len(memory)/2:])), number(highest(memory))}})
-	b.figures.atMost("S5 resident memory, highest", highest(memory), "MB", 150, 80)
-	b.figures.atMost("S5 memory, second half", median(memory[len(memory)/2:])/median(memory[:len(memory)/2]), "× first half", 1.1, 1.05)
-	return nil
+	after, err := s.cpu()
+	e.cpu = after - before
+	return e, err
 }
 
 // makeSource writes a database with n orders of one line.

@@ -23,6 +23,7 @@ type server struct {
 	addr  string
 	admin string // of pipelined; empty for baselines
 	log   bytes.Buffer
+	dir   string              // its own, removed when it stops; empty if others use it too
 	sunk  func() (int, error) // how many events the last pipeline has committed for
 }
 
@@ -42,13 +43,10 @@ func startBaseline(role, dir string, env ...string) (*server, error) {
 	return s, s.start()
 }
 
-// startPipelined runs a project of bench/ in a folder of its own.
+// startPipelined runs a project of bench/ in a folder of its own, which goes when the
+// server stops: rounds of a million documents would fill a disk.
 func startPipelined(b settings, project string, env ...string) (*server, error) {
-	dir, err := copyProject(b, project)
-	if err != nil {
-		return nil, err
-	}
-	return runProject(b, dir, env)
+	return startWith(b, 0, project, env...)
 }
 
 // copyProject makes a folder with the files of one or more folders of bench/.
@@ -87,6 +85,16 @@ func runProject(b settings, dir string, env []string, more ...string) (*server, 
 	return s, s.start()
 }
 
+// runOwn is runProject on a folder that goes when the server stops.
+func runOwn(b settings, dir string, env ...string) (*server, error) {
+	s, err := runProject(b, dir, env)
+	if err != nil {
+		return nil, err
+	}
+	s.dir = dir
+	return s, nil
+}
+
 func (s *server) start() error {
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.began = time.Now()
@@ -106,6 +114,9 @@ func (s *server) start() error {
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait() // a measured process that ends badly has been measured all the same
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir) // or with everything, when the run ends
+	}
 }
 
 // cpu is the processor time the process has used.
