@@ -40,13 +40,14 @@ SOAK ?= 10m
 soak: ## full load with kills, reloads and stops; prints memory and file sizes
 	go test ./internal/crashtest -run '^TestSoak$$' -v -timeout 24h -soak $(SOAK) -seed $(SEED)
 
+AGAINST ?=
 .PHONY: bench
-bench: ## every scenario against its baseline, with a table in Markdown
-	go run ./bench $(S)
+bench: ## every scenario against its baseline, with a table in Markdown; AGAINST=FILE against another pipelined instead
+	go run ./bench $(if $(AGAINST),-against '$(AGAINST)') $(S)
 
 .PHONY: bench-quick
 bench-quick: ## the same in three minutes, smaller; S= for some scenarios: make bench-quick S="S1 S2"
-	go run ./bench -quick $(S)
+	go run ./bench -quick $(if $(AGAINST),-against '$(AGAINST)') $(S)
 
 .PHONY: profile
 profile: ## profiles of the server under a scenario, in profile/: make profile S=S1
