@@ -128,18 +128,7 @@ func (w *writer) build(ctx context.Context, d declaration) error {
 }
 
 // texts reads a column of texts.
-func (w *writer) texts(ctx context.Context, query string) (out []string, err error) {
+func (w *writer) texts(ctx context.Context, query string) ([]string, error) {
 	rows, err := w.conn.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var t string
-		if err := rows.Scan(&t); err != nil {
-			return nil, err
-		}
-		out = append(out, t)
-	}
-	return out, rows.Err()
+	return collect(rows, err, scanText)
 }

@@ -172,21 +172,14 @@ func (s *Store) Get(ctx context.Context, collection, id string) (*store.Document
 // Versions reads the earlier versions of a document, newest first.
 func (s *Store) Versions(ctx context.Context, collection, id string) ([]store.Document, error) {
 	rows, err := s.search.QueryContext(ctx, "select version, created, updated, body from document_versions where collection = ? and id = ? order by n desc", collection, id)
-	if err != nil {
-		return nil, s.failed(err, "read the versions of %s/%s", collection, id)
-	}
-	defer rows.Close()
-	var out []store.Document
-	for rows.Next() {
+	out, err := collect(rows, err, func(rows *sql.Rows) (store.Document, error) {
 		d := store.Document{Collection: collection, ID: id}
 		var created, updated int64
-		if err := rows.Scan(&d.Version, &created, &updated, &d.Body); err != nil {
-			return nil, s.failed(err, "read the versions of %s/%s", collection, id)
-		}
+		err := rows.Scan(&d.Version, &created, &updated, &d.Body)
 		d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
-		out = append(out, d)
-	}
-	if err := rows.Err(); err != nil {
+		return d, err
+	})
+	if err != nil {
 		return nil, s.failed(err, "read the versions of %s/%s", collection, id)
 	}
 	return out, nil
@@ -203,19 +196,8 @@ func (s *Store) Count(ctx context.Context, collection string) (n int64, err erro
 // CollectionNames lists collections that hold documents or are declared.
 func (s *Store) CollectionNames(ctx context.Context) ([]string, error) {
 	rows, err := s.read.QueryContext(ctx, "select distinct collection from documents order by 1")
-	if err != nil {
-		return nil, s.failed(err, "list collections")
-	}
-	defer rows.Close()
 	names := map[string]bool{}
-	for rows.Next() {
-		var n string
-		if err := rows.Scan(&n); err != nil {
-			return nil, s.failed(err, "list collections")
-		}
-		names[n] = true
-	}
-	if err := rows.Err(); err != nil {
+	if err := each(rows, err, scanText, func(n string) bool { names[n] = true; return true }); err != nil {
 		return nil, s.failed(err, "list collections")
 	}
 	for _, c := range s.declared() {

@@ -147,19 +147,8 @@ func scanEvent(rows *sql.Rows) (e store.StoredEvent, err error) {
 // Read returns up to limit events above a number.
 func (s *Store) Read(ctx context.Context, after int64, limit int) ([]store.StoredEvent, error) {
 	rows, err := s.lookups.events.QueryContext(ctx, after, limit)
+	out, err := collect(rows, err, scanEvent)
 	if err != nil {
-		return nil, s.failed(err, "read events")
-	}
-	defer rows.Close()
-	var out []store.StoredEvent
-	for rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, s.failed(err, "read events")
-		}
-		out = append(out, e)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, s.failed(err, "read events")
 	}
 	return out, nil
@@ -177,21 +166,14 @@ func (s *Store) FindEvents(ctx context.Context, q store.EventQuery) ([]store.Sto
 		limit = 100
 	}
 	rows, err := s.search.QueryContext(ctx, eventSelect+"where "+where+" order by seq "+direction, args...)
-	if err != nil {
-		return nil, s.failed(err, "search events")
-	}
-	defer rows.Close()
 	var out []store.StoredEvent
-	for len(out) < limit && rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, s.failed(err, "search events")
-		}
+	err = each(rows, err, scanEvent, func(e store.StoredEvent) bool {
 		if matchesAny(q.Types, e.Type) {
 			out = append(out, e)
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return len(out) < limit
+	})
+	if err != nil {
 		return nil, s.failed(err, "search events")
 	}
 	return out, nil
@@ -241,21 +223,12 @@ func matchesAny(patterns []string, typ string) bool {
 // Deferred returns the waiting deliveries of a subscription.
 func (s *Store) Deferred(ctx context.Context, subscription string) ([]store.Deferred, error) {
 	rows, err := s.lookups.deferred.QueryContext(ctx, subscription)
+	out, err := collect(rows, err, scanDeferred)
 	if err != nil {
 		return nil, s.failed(err, "read waiting deliveries of %s", subscription)
 	}
-	defer rows.Close()
-	var out []store.Deferred
-	for rows.Next() {
-		d, err := scanDeferred(rows)
-		if err != nil {
-			return nil, s.failed(err, "read waiting deliveries of %s", subscription)
-		}
-		d.Subscription = subscription
-		out = append(out, d)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.failed(err, "read waiting deliveries of %s", subscription)
+	for i := range out {
+		out[i].Subscription = subscription
 	}
 	return out, nil
 }
@@ -286,20 +259,24 @@ func (s *Store) NextDelayed(ctx context.Context) (time.Time, error) {
 // when they appear.
 func (s *Store) ReleaseDelayed(_ context.Context, now time.Time, limit int) (out []store.StoredEvent, err error) {
 	err = s.do(func(ctx context.Context, w *writer) error {
-		numbers, events, err := w.dueEvents(ctx, now, limit)
+		due, err := w.dueEvents(ctx, now, limit)
 		if err != nil {
 			return err
+		}
+		events := make([]*pipelined.Event, len(due))
+		for i := range due {
+			events[i] = &due[i].Event
 		}
 		seqs, err := w.appendEvents(ctx, events)
 		if err != nil {
 			return err
 		}
 		out = nil
-		for i, ev := range events {
-			if _, err := w.conn.ExecContext(ctx, "delete from delayed where n = ?", numbers[i]); err != nil {
+		for i := range due {
+			if _, err := w.conn.ExecContext(ctx, "delete from delayed where n = ?", due[i].Seq); err != nil {
 				return err
 			}
-			out = append(out, store.StoredEvent{Seq: seqs[i], Event: *ev})
+			out = append(out, store.StoredEvent{Seq: seqs[i], Event: due[i].Event})
 		}
 		return nil
 	})
@@ -309,25 +286,17 @@ func (s *Store) ReleaseDelayed(_ context.Context, now time.Time, limit int) (out
 	return out, nil
 }
 
-// dueEvents reads the delayed events that are due, with the numbers of their rows.
-func (w *writer) dueEvents(ctx context.Context, now time.Time, limit int) (numbers []int64, events []*pipelined.Event, err error) {
+// dueEvents reads the delayed events that are due; Seq is the number of the row.
+func (w *writer) dueEvents(ctx context.Context, now time.Time, limit int) ([]store.StoredEvent, error) {
 	rows, err := w.conn.QueryContext(ctx, `select n, id, type, source, key, attempt, headers, data from delayed
 		where due <= ? order by due, n limit ?`, micros(now), limit)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
+	return collect(rows, err, func(rows *sql.Rows) (e store.StoredEvent, err error) {
 		var headers sql.NullString
-		ev := &pipelined.Event{Time: now}
-		if err := rows.Scan(&n, &ev.ID, &ev.Type, &ev.Source, &ev.Key, &ev.Attempt, &headers, &ev.Data); err != nil {
-			return nil, nil, err
+		if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.Source, &e.Key, &e.Attempt, &headers, &e.Data); err != nil {
+			return e, err
 		}
-		if ev.Headers, err = headersOf(headers); err != nil {
-			return nil, nil, err
-		}
-		numbers, events = append(numbers, n), append(events, ev)
-	}
-	return numbers, events, rows.Err()
+		e.Time = now
+		e.Headers, err = headersOf(headers)
+		return e, err
+	})
 }

@@ -37,26 +37,19 @@ func (s *Store) FindExecutions(ctx context.Context, q store.ExecutionQuery) ([]s
 		limit = 100
 	}
 	rows, err := s.read.QueryContext(ctx, "select record from executions where "+strings.Join(where, " and ")+" order by started desc, id desc limit ?", append(args, limit)...)
+	out, err := collect(rows, err, scanExecution)
 	if err != nil {
 		return nil, s.failed(err, "read the history")
 	}
-	defer rows.Close()
-	var out []store.Execution
-	for rows.Next() {
-		var text string
-		var e store.Execution
-		if err := rows.Scan(&text); err != nil {
-			return nil, s.failed(err, "read the history")
-		}
-		if err := json.Unmarshal([]byte(text), &e); err != nil {
-			return nil, s.failed(err, "read the history")
-		}
-		out = append(out, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.failed(err, "read the history")
-	}
 	return out, nil
+}
+
+func scanExecution(rows *sql.Rows) (e store.Execution, err error) {
+	text, err := scanText(rows)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &e)
+	}
+	return e, err
 }
 
 // GetExecution returns one execution, or nil.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 
 	"pipelined/internal/store"
 )
@@ -9,20 +10,16 @@ import (
 // ParkedGroups tells how many events of each group a subscription has set aside.
 func (s *Store) ParkedGroups(ctx context.Context, subscription string) (map[string]int, error) {
 	rows, err := s.read.QueryContext(ctx, "select grp, count(*) from parked where subscription = ? group by grp", subscription)
-	if err != nil {
-		return nil, s.failed(err, "read what %s has set aside", subscription)
+	type group struct {
+		name string
+		n    int
 	}
-	defer rows.Close()
+	scan := func(rows *sql.Rows) (g group, err error) {
+		err = rows.Scan(&g.name, &g.n)
+		return g, err
+	}
 	out := map[string]int{}
-	for rows.Next() {
-		var group string
-		var n int
-		if err := rows.Scan(&group, &n); err != nil {
-			return nil, s.failed(err, "read what %s has set aside", subscription)
-		}
-		out[group] = n
-	}
-	if err := rows.Err(); err != nil {
+	if err := each(rows, err, scan, func(g group) bool { out[g.name] = g.n; return true }); err != nil {
 		return nil, s.failed(err, "read what %s has set aside", subscription)
 	}
 	return out, nil
@@ -33,19 +30,8 @@ func (s *Store) Parked(ctx context.Context, subscription, group string, after in
 	rows, err := s.read.QueryContext(ctx, `select e.seq, e.id, e.type, e.source, e.time, e.key, e.attempt, e.headers, e.data
 		from parked p join events e on e.seq = p.seq where p.subscription = ? and p.grp = ? and p.seq > ? order by p.seq limit ?`,
 		subscription, group, after, limit)
+	out, err := collect(rows, err, scanEvent)
 	if err != nil {
-		return nil, s.failed(err, "read what %s has set aside", subscription)
-	}
-	defer rows.Close()
-	var out []store.StoredEvent
-	for rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, s.failed(err, "read what %s has set aside", subscription)
-		}
-		out = append(out, e)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, s.failed(err, "read what %s has set aside", subscription)
 	}
 	return out, nil

@@ -116,22 +116,18 @@ func decodeSpans(text string) ([]span, error) {
 
 func (w *writer) loadSubscriptions(ctx context.Context) error {
 	rows, err := w.conn.QueryContext(ctx, "select name, floor, done from subscriptions")
-	if err != nil {
-		return err
+	return each(rows, err, scanSubscription, func(s *subscription) bool { w.subs[s.name] = s; return true })
+}
+
+func scanSubscription(rows *sql.Rows) (*subscription, error) {
+	s := &subscription{}
+	var text string
+	if err := rows.Scan(&s.name, &s.floor, &text); err != nil {
+		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		s := &subscription{}
-		var text string
-		if err := rows.Scan(&s.name, &s.floor, &text); err != nil {
-			return err
-		}
-		if s.done, err = decodeSpans(text); err != nil {
-			return err
-		}
-		w.subs[s.name] = s
-	}
-	return rows.Err()
+	var err error
+	s.done, err = decodeSpans(text)
+	return s, err
 }
 
 func (s *subscription) public() store.Subscription {
@@ -203,19 +199,13 @@ func (s *Store) Meta(ctx context.Context, key string) (string, error) {
 // Metas lists the texts whose keys begin with prefix, by key.
 func (s *Store) Metas(ctx context.Context, prefix string) (out []store.Meta, err error) {
 	rows, err := s.read.QueryContext(ctx, "select key, value from meta where key >= ? and key < ? order by key", prefix, prefix+string(utf8.MaxRune))
-	if err != nil {
-		return nil, s.failed(err, "read %s", prefix)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var m store.Meta
-		if err := rows.Scan(&m.Key, &m.Value); err != nil {
-			return nil, s.failed(err, "read %s", prefix)
-		}
-		out = append(out, m)
-	}
-	if err := rows.Err(); err != nil {
+	if out, err = collect(rows, err, scanMeta); err != nil {
 		return nil, s.failed(err, "read %s", prefix)
 	}
 	return out, nil
+}
+
+func scanMeta(rows *sql.Rows) (m store.Meta, err error) {
+	err = rows.Scan(&m.Key, &m.Value)
+	return m, err
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"strconv"
 	"time"
 
@@ -126,19 +127,13 @@ func (w *writer) floor() int64 {
 
 func (s *Store) waitingSeqs(ctx context.Context, floor int64) (map[int64]bool, error) {
 	rows, err := s.search.QueryContext(ctx, "select seq from deferred where seq <= ?1 union select seq from parked where seq <= ?1", floor)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	out := map[int64]bool{}
-	for rows.Next() {
-		var seq int64
-		if err := rows.Scan(&seq); err != nil {
-			return nil, err
-		}
-		out[seq] = true
-	}
-	return out, rows.Err()
+	return out, each(rows, err, scanNumber, func(seq int64) bool { out[seq] = true; return true })
+}
+
+func scanNumber(rows *sql.Rows) (n int64, err error) {
+	err = rows.Scan(&n)
+	return n, err
 }
 
 // removeEvents removes events by their numbers. The number of the newest stays
@@ -171,32 +166,38 @@ func (s *Store) removeEvents(old []span) (n int64, err error) {
 // younger than the shortest retention.
 func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, waiting map[int64]bool) (old []span, last int64, err error) {
 	rows, err := s.search.QueryContext(ctx, "select seq, type, time from events where seq > ? and seq <= ? order by seq limit ?", after, floor, trimStep)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
 	retain, shortest := s.retention()
-	for rows.Next() {
-		var seq, at int64
-		var typ string
-		if err := rows.Scan(&seq, &typ, &at); err != nil {
-			return nil, 0, err
-		}
-		age := now.Sub(fromMicros(at))
+	err = each(rows, err, scanAge, func(e aging) bool {
+		age := now.Sub(e.at)
 		if age <= shortest {
-			break
+			return false
 		}
-		last = seq
-		if age <= retain(typ) || waiting[seq] {
-			continue
+		last = e.seq
+		if age <= retain(e.typ) || waiting[e.seq] {
+			return true
 		}
-		if n := len(old); n > 0 && old[n-1].to == seq-1 {
-			old[n-1].to = seq
+		if n := len(old); n > 0 && old[n-1].to == e.seq-1 {
+			old[n-1].to = e.seq
 		} else {
-			old = append(old, span{seq, seq})
+			old = append(old, span{e.seq, e.seq})
 		}
-	}
-	return old, last, rows.Err()
+		return true
+	})
+	return old, last, err
+}
+
+// aging is what retention looks at of an event.
+type aging struct {
+	seq int64
+	typ string
+	at  time.Time
+}
+
+func scanAge(rows *sql.Rows) (e aging, err error) {
+	var at int64
+	err = rows.Scan(&e.seq, &e.typ, &at)
+	e.at = fromMicros(at)
+	return e, err
 }
 
 // retention returns how long events of a type are kept, and the shortest of all.
