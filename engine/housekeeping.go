@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pipelined"
-	"pipelined/internal/store"
 )
 
 // trimEvery is how often what retention no longer keeps is removed. The first time is
@@ -30,10 +29,8 @@ func housekeeping(ctx context.Context, e *Engine) error {
 
 // Tidy applies retention once.
 func (e *Engine) Tidy(ctx context.Context) error {
-	if acks := e.broker.CatchUp(); len(acks) > 0 {
-		if _, err := e.config.Store.Commit(ctx, &store.Batch{Acks: acks}); err != nil {
-			return fmt.Errorf("advance idle subscriptions: %w", err)
-		}
+	if err := e.broker.CatchUp(ctx); err != nil {
+		return fmt.Errorf("advance idle subscriptions: %w", err)
 	}
 	if _, err := e.config.Store.Trim(ctx, e.config.Clock.Now()); err != nil {
 		return fmt.Errorf("trim the store: %w", err)

@@ -134,7 +134,7 @@ func conflicted(e Ending) bool { return e.stale != nil || errors.Is(e.Err, store
 // collections begin with _, are claims.
 func taken(err error) bool {
 	var c *store.ConflictError
-	return errors.Is(err, store.ErrClaimed) || errors.As(err, &c) && strings.HasPrefix(c.Collection, "_")
+	return errors.Is(err, store.ErrTaken) || errors.As(err, &c) && strings.HasPrefix(c.Collection, "_")
 }
 
 // again notes what an attempt met, and reports whether it is to run once more: as it
@@ -235,6 +235,8 @@ func CommitProblem(err error) *pipelined.Problem {
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return conflictProblem(err)
+	case errors.Is(err, store.ErrInDoubt):
+		return pipelined.NewProblem(pipelined.TypeUnavailable, "It is not known whether the request happened", 503, err.Error())
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		// The title is for callers; what exactly fails, and where, is for the log.
 		p := pipelined.NewProblem(pipelined.TypeUnavailable, "Nothing can be stored now; nothing of the request happened", 503, err.Error()).Transient()

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -35,6 +36,7 @@ type Broker struct {
 	delayed   delayed
 
 	dispatching sync.Mutex                  // one dispatch at a time
+	unfolded    []store.Fold                // that CatchUp could not commit
 	due         map[*Subscription]time.Time // when their next retry is; dispatch only
 	wake        chan struct{}
 	workers     sync.WaitGroup
@@ -462,24 +464,46 @@ func (b *Broker) Take() *Delivery {
 // Handle runs a delivery taken with Take.
 func (b *Broker) Handle(ctx context.Context, d *Delivery) { d.sub.config().Handle(ctx, d) }
 
-// CatchUp acknowledges, for every live subscription, the numbers at the end of
-// the log that do not concern it, so that retention is not held up by a
-// subscription nothing is published for. It returns the acknowledgements to
-// commit.
-func (b *Broker) CatchUp() []store.Ack {
+// CatchUp folds, for every live subscription, the numbers at the end of the log that
+// do not concern it, so that retention is not held up by a subscription nothing is
+// published for. What cannot be committed is part of the next one.
+func (b *Broker) CatchUp(ctx context.Context) error {
 	b.dispatching.Lock()
 	defer b.dispatching.Unlock()
+	b.unfolded = append(b.unfolded, b.behind()...)
+	if len(b.unfolded) == 0 {
+		return nil
+	}
+	_, err := b.store.Commit(ctx, &store.Batch{Folds: b.unfolded})
+	if err == nil {
+		b.unfolded = nil
+	}
+	if !errors.Is(err, store.ErrTaken) {
+		return err
+	}
+	for i, f := range b.unfolded { // one of them is somebody else's now, or gone
+		_, err := b.store.Commit(ctx, &store.Batch{Folds: []store.Fold{f}})
+		if err != nil && !errors.Is(err, store.ErrTaken) {
+			b.unfolded = b.unfolded[i:]
+			return err
+		}
+	}
+	b.unfolded = nil
+	return nil
+}
+
+// behind takes the numbers that live subscriptions looked at and did not fold.
+func (b *Broker) behind() (folds []store.Fold) {
 	head := b.Head()
-	var acks []store.Ack
 	for _, s := range b.list() {
 		s.mu.Lock()
 		if s.live && s.folded < head {
-			acks = append(acks, store.Ack{Subscription: s.name, From: s.folded + 1, To: head})
+			folds = append(folds, store.Fold{Subscription: s.name, Epoch: s.epoch, From: s.folded + 1, To: head})
 			s.folded = head
 		}
 		s.mu.Unlock()
 	}
-	return acks
+	return folds
 }
 
 // Status tells how every subscription stands, by name.

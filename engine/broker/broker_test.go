@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -194,4 +195,80 @@ func TestNothingIsKeptWhileDraining(t *testing.T) {
 	}
 	b.restart()
 	b.expect("at the next start", b.take(), "a/1", "b/1")
+}
+
+// failing is a store whose next commits fail.
+type failing struct {
+	store.Store
+	errs []error
+}
+
+func (f *failing) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
+	if len(f.errs) > 0 {
+		err := f.errs[0]
+		if f.errs = f.errs[1:]; err != nil {
+			return store.Result{}, err
+		}
+	}
+	return f.Store.Commit(ctx, b)
+}
+
+// TestCatchingUp moves an idle subscription to the end of the log, though the first
+// try fails: no number is left out.
+func TestCatchingUp(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t, broker.Config{})
+	s := &failing{Store: b.store, errs: []error{store.ErrUnavailable}}
+	var err error
+	if b.broker, err = broker.New(t.Context(), s, b.clock, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	change, err := b.broker.Prepare(t.Context(), []broker.Config{b.cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Use()
+	elsewhere := func() {
+		b.broker.Committed(b.published("other", "", "x", "y"))
+		b.take()
+	}
+	elsewhere()
+	if err := b.broker.CatchUp(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	elsewhere()
+	if err := b.broker.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := b.store.Subscriptions(t.Context())
+	if err != nil || len(list) != 1 || list[0].Floor != 4 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := b.store.Unsubscribe(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere()
+	if err := b.broker.CatchUp(t.Context()); err != nil {
+		t.Errorf("of a subscription that is gone: %v", err)
+	}
+}
+
+// TestATakenDeliveryEnds drops a delivery that somebody else acknowledged, and goes on
+// with the next of its key.
+func TestATakenDeliveryEnds(t *testing.T) {
+	t.Parallel()
+	b := newFixture(t, broker.Config{OrderKey: func(ev *store.StoredEvent) (string, error) { return ev.Key, nil }})
+	b.publish("k", "1", "2")
+	first := b.take()
+	b.expect("of one key", first, "1/1")
+	batch, again := &store.Batch{}, &store.Batch{}
+	first[0].Settle(batch)
+	first[0].Postpone(again, b.clock.Now(), "{}")
+	b.commit(batch)
+	if _, err := b.store.Commit(t.Context(), again); !errors.Is(err, store.ErrTaken) {
+		t.Fatalf("acknowledged twice: %v", err)
+	}
+	first[0].Taken()
+	b.clock.Advance(time.Hour)
+	b.expect("the next of its key", b.take(), "2/1")
 }

@@ -120,7 +120,7 @@ func (c *Change) Use() {
 // what waits for a retry, comes (again).
 func (b *Broker) add(cfg Config, f *found) *Subscription {
 	s := &Subscription{broker: b, name: cfg.Name, keys: map[string]*fifo{},
-		cursor: f.at.Floor, folded: f.at.Floor, floor: f.at.Floor, done: f.at.Done}
+		epoch: f.at.Epoch, cursor: f.at.Floor, folded: f.at.Floor, floor: f.at.Floor, done: f.at.Done}
 	s.settings.Store(&cfg)
 	s.restore(f.rows, b.logger)
 	for group, n := range f.groups {

@@ -9,7 +9,7 @@ import (
 
 // Delivery is one event on its way to one subscription. Its handler adds its
 // outcome to the batch of the execution with Settle or Postpone, and calls one of
-// Committed, Refused and Abandon exactly once when that batch has ended.
+// Committed, Refused, Taken and Abandon exactly once when that batch has ended.
 type Delivery struct {
 	Event   store.StoredEvent
 	Attempt int // deliveries to this subscription, from 1; grows with every durable retry
@@ -19,6 +19,7 @@ type Delivery struct {
 
 	sub        *Subscription
 	from       int64 // first number its acknowledgement covers
+	epoch      int64 // of the lease it was read under
 	deferredID int64 // row to release; 0 if it came from the log
 	key        string
 	tenant     string
@@ -54,7 +55,7 @@ func (d *Delivery) Settle(b *store.Batch) {
 		b.Unpark = append(b.Unpark, d.asParked())
 		return
 	}
-	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.name, From: d.from, To: d.Event.Seq})
+	b.Acks = append(b.Acks, store.Ack{Subscription: d.sub.name, Epoch: d.epoch, From: d.from, Seq: d.Event.Seq})
 }
 
 func (d *Delivery) asParked() store.Parked {
@@ -78,6 +79,13 @@ func (d *Delivery) Committed(r store.Result) { d.sub.committed(d, r) }
 // Refused tells the broker that the batch did not happen: the delivery comes
 // again soon, with the same attempt.
 func (d *Delivery) Refused() { d.sub.refused(d) }
+
+// Taken tells the broker that the batch did not happen because the delivery is done
+// already, or somebody else's (store.ErrTaken): it does not come again.
+func (d *Delivery) Taken() {
+	d.postponed = nil
+	d.sub.committed(d, store.Result{})
+}
 
 // Abandon puts the delivery back untouched, because the runtime stops.
 func (d *Delivery) Abandon() { d.sub.abandon(d) }

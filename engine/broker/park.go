@@ -76,7 +76,7 @@ func (b *Broker) flush(ctx context.Context, s *Subscription) error {
 	}
 	batch := &store.Batch{}
 	for _, d := range leaving {
-		batch.Acks = append(batch.Acks, store.Ack{Subscription: s.name, From: d.from, To: d.Event.Seq})
+		batch.Folds = append(batch.Folds, store.Fold{Subscription: s.name, Epoch: d.epoch, From: d.from, To: d.Event.Seq})
 		batch.Park = append(batch.Park, d.asParked())
 	}
 	if _, err := b.store.Commit(ctx, batch); err != nil {

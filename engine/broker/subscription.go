@@ -45,6 +45,7 @@ const (
 type Subscription struct {
 	broker *Broker
 	name   string
+	epoch  int64 // of the lease on its place in the log
 
 	settings atomic.Pointer[Config] // immutable; replaced as a whole
 
@@ -53,7 +54,7 @@ type Subscription struct {
 	cursor  int64 // while not live: the last number examined
 	folded  int64 // numbers up to here are covered by acknowledgements handed out
 	floor   int64 // at start: done up to here
-	done    []store.Ack
+	done    []store.Range
 	ready   ready
 	keys    map[string]*fifo // keys with a delivery out or waiting, and what queues behind it
 	behind  int              // deliveries in keys
@@ -93,7 +94,7 @@ func (s *Subscription) examine(ev *store.StoredEvent) {
 	if to, only := ev.Headers[pipelined.ToHeader]; only && to != s.name {
 		return
 	}
-	d := &Delivery{Event: *ev, Attempt: 1, sub: s}
+	d := &Delivery{Event: *ev, Attempt: 1, sub: s, epoch: s.epoch}
 	if s.config().Where != nil {
 		ok, err := s.config().Where(ev)
 		if err == nil && !ok {

@@ -110,8 +110,11 @@ func (c *Consumer) finish(pipeline string, d *broker.Delivery, e attempt.Ending)
 	switch {
 	case e.Outcome != nil && e.Aborted:
 		d.Abandon()
-	case e.Err == nil, errors.Is(e.Err, store.ErrClaimed):
+	case e.Err == nil:
 		d.Committed(e.Result)
+	case errors.Is(e.Err, store.ErrTaken):
+		c.Runner.Logger.Warn("what came of an event is dropped, because the event is done with", "pipeline", pipeline, "event", d.Event.ID, "err", e.Err)
+		d.Taken()
 	default:
 		c.Runner.Logger.Error("the outcome of an event could not be committed; it will be delivered again",
 			"pipeline", pipeline, "event", d.Event.ID, "err", e.Err)

@@ -65,7 +65,7 @@ func (s *Scheduler) try(intake, work context.Context, t tick) (again bool) {
 	switch {
 	case err == nil:
 		return false
-	case errors.Is(err, store.ErrClaimed):
+	case errors.Is(err, store.ErrTaken):
 		s.forget(intake, t)
 		return false
 	}

@@ -11,10 +11,10 @@
 //
 // Events are appended to one log and numbered by Seq, from 1, without reuse. A
 // subscription is a name and the set of numbers it is done with: a floor (every
-// number up to it is done) and ranges above. A Batch acknowledges a range at a
-// time: the reader of a subscription folds the numbers in between that do not
-// concern it into the range of the next one that does, so ranges join and the
-// floor moves.
+// number up to it is done) and ranges above. An acknowledgement claims one number:
+// nobody else has, or will. The reader of a subscription folds the numbers before
+// it that do not concern the subscription into the same Ack, or into a Fold of
+// their own, so ranges join and the floor moves.
 //
 // A delivery that has to wait (a retry, a delayed event) leaves the log's
 // bookkeeping: its number is acknowledged and a Deferred row holds it until due,
@@ -37,8 +37,10 @@ var (
 	// free, as the Batch requires. Nothing of the Batch happened. The error
 	// chain holds a *ConflictError.
 	ErrConflict = errors.New("conflict")
-	// ErrClaimed: the tick was claimed before. Nothing of the Batch happened.
-	ErrClaimed = errors.New("tick already claimed")
+	// ErrTaken: what the Batch acknowledges, releases or claims is done already, or is
+	// somebody else's, or the Batch speaks under an epoch that is over. Nothing of the
+	// Batch happened, and running it again would not help: what came of it is dropped.
+	ErrTaken = errors.New("taken by another")
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrUnavailable: the medium cannot commit now (full, read-only, failing).
@@ -46,6 +48,9 @@ var (
 	// succeed. A Batch that asks for something impossible, such as a document that
 	// is not JSON, fails alone and with another error.
 	ErrUnavailable = errors.New("store cannot commit")
+	// ErrInDoubt: whether the Batch happened could not be found out in time. It is
+	// whole or not there. Who gets this neither runs it again nor says that it failed.
+	ErrInDoubt = errors.New("it is not known whether the commit happened")
 	// ErrLocked: another process has the store open.
 	ErrLocked = errors.New("store is in use by another process")
 	// ErrNewer: the store was written by a newer version of the program.
@@ -73,11 +78,12 @@ func (e *ConflictError) Unwrap() error { return ErrConflict }
 // to Submit belongs to the store until done is called.
 type Batch struct {
 	Acks       []Ack
+	Folds      []Fold
 	Defer      []Deferred // added: deliveries that wait
-	Release    []int64    // Deferred IDs that are done with; a missing one is ErrConflict
-	Park       []Parked   // added: events set aside in a queue of their own
-	Unpark     []Parked   // done with; a missing one is ErrConflict
-	Ticks      []Tick     // claimed; a claimed one is ErrClaimed
+	Release    []int64    // Deferred IDs that are done with; a missing one is ErrTaken
+	Park       []Parked   // added: events set aside in a queue of their own; one that is there stays
+	Unpark     []Parked   // done with; a missing one is ErrTaken
+	Ticks      []Tick     // claimed; a claimed one is ErrTaken
 	Events     []*pipelined.Event
 	Delayed    []DelayedEvent
 	Documents  []Write
@@ -87,7 +93,7 @@ type Batch struct {
 
 // Empty reports whether committing the batch would change nothing.
 func (b *Batch) Empty() bool {
-	return len(b.Acks) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Park) == 0 && len(b.Unpark) == 0 && len(b.Ticks) == 0 &&
+	return len(b.Acks) == 0 && len(b.Folds) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Park) == 0 && len(b.Unpark) == 0 && len(b.Ticks) == 0 &&
 		len(b.Events) == 0 && len(b.Delayed) == 0 && len(b.Documents) == 0 &&
 		len(b.Executions) == 0 && len(b.Meta) == 0
 }
@@ -103,12 +109,28 @@ type Result struct {
 	Versions []int64
 }
 
-// Ack says that a subscription is done with every number from From to To. One of a
-// subscription that does not exist (any more) does nothing.
+// Ack claims that a subscription is done with the number Seq: if it is already, or
+// the lease is lost (another epoch, a subscription that is gone), the Batch is
+// ErrTaken. The numbers From to Seq-1, which do not concern the subscription, are
+// folded in without a claim; From may be 0 for none.
 type Ack struct {
 	Subscription string
+	Partition    int
+	Epoch        int64
+	From, Seq    int64
+}
+
+// Fold says that the numbers From to To do not concern a subscription any more. It
+// claims none of them and may be repeated; without the lease it is ErrTaken.
+type Fold struct {
+	Subscription string
+	Partition    int
+	Epoch        int64
 	From, To     int64
 }
+
+// Range is the numbers From to To.
+type Range struct{ From, To int64 }
 
 // Deferred is a delivery that waits for its time without holding a worker. It
 // carries its event, so that the log need not be read to run it.
@@ -229,8 +251,9 @@ type EventType struct {
 // Subscription is how far one subscription is.
 type Subscription struct {
 	Name  string
-	Floor int64 // every number up to it is done
-	Done  []Ack // done above the floor, ascending, not touching
+	Epoch int64   // under which it is acknowledged
+	Floor int64   // every number up to it is done
+	Done  []Range // done above the floor, ascending, not touching
 }
 
 // Query selects documents of a collection. The store applies Conditions as far
@@ -296,8 +319,9 @@ type Store interface {
 	// after the commit is durable or refused; it must not block and must not
 	// call Submit or Commit itself.
 	Submit(b *Batch, done func(Result, error))
-	// Commit is Submit and wait. It returns only when durable, whatever ctx does
-	// after the batch was accepted.
+	// Commit is Submit and wait. If ctx ends, or the store's own bound is over, before
+	// anybody began with the batch, it never happens and this is ErrUnavailable; if
+	// that is not known, ErrInDoubt.
 	Commit(ctx context.Context, b *Batch) (Result, error)
 
 	// LastSeq is the number of the newest event; 0 if there never was one.

@@ -46,7 +46,7 @@ func TestBackupWhileRunning(t *testing.T) {
 	go func() {
 		n := 0
 		for ; ctx.Err() == nil; n++ {
-			if _, err := s.Commit(ctx, pair(n)); err != nil {
+			if _, err := s.Commit(t.Context(), pair(n)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -34,6 +34,7 @@ type Config struct {
 	Retain          time.Duration   // of event types that say nothing; default 7 days
 	Dedupe          time.Duration   // window of publish.id; default 24 hours
 	ExecutionRetain time.Duration   // of executions; default 30 days
+	CommitBound     time.Duration   // how long Commit waits to learn what became of a batch; default 30 seconds
 }
 
 // Store is a store on one file. Use Open.
@@ -92,6 +93,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ExecutionRetain == 0 {
 		c.ExecutionRetain = 30 * 24 * time.Hour
+	}
+	if c.CommitBound == 0 {
+		c.CommitBound = 30 * time.Second
 	}
 	return c
 }

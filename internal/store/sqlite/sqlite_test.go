@@ -111,6 +111,32 @@ func TestOpening(t *testing.T) {
 	})
 }
 
+// TestCommitDoesNotWaitForEver keeps the writer busy longer than Commit may wait.
+func TestCommitDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "data.db"), sqlite.Config{CommitBound: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	busy, free := make(chan struct{}), make(chan struct{})
+	document := func(id string) *store.Batch {
+		return &store.Batch{Documents: []store.Write{{Collection: "c", ID: id, Document: `{}`}}}
+	}
+	s.Submit(document("first"), func(store.Result, error) { close(busy); <-free })
+	<-busy
+	if _, err := s.Commit(t.Context(), document("second")); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "no answer in 50ms") {
+		t.Errorf("one that nobody began with: %v", err)
+	}
+	close(free)
+	if _, err := s.Commit(t.Context(), document("third")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Count(t.Context(), "c"); n != 2 || err != nil {
+		t.Errorf("%d documents, want the first and the third, %v", n, err)
+	}
+}
+
 // commitForEver commits numbered batches and says each number once it is durable.
 func commitForEver(path string) {
 	s, err := sqlite.Open(path, sqlite.Config{})
@@ -131,7 +157,7 @@ func commitForEver(path string) {
 		b := &store.Batch{
 			Events:    []*pipelined.Event{{ID: id + "a", Type: "a", Time: time.Now(), Data: `{}`}, {ID: id + "b", Type: "b", Time: time.Now(), Data: `{}`}},
 			Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: id, Document: `{"n":` + id + `}`}},
-			Acks:      []store.Ack{{Subscription: "sub", From: n, To: n}},
+			Acks:      []store.Ack{{Subscription: "sub", Epoch: 1, Seq: n}},
 		}
 		s.Submit(b, func(_ store.Result, err error) {
 			mu.Lock()
@@ -248,6 +274,9 @@ func BenchmarkCommit(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
+			if _, err := s.Subscribe(b.Context(), "sub", 0); err != nil {
+				b.Fatal(err)
+			}
 			data := `{"x":"` + strings.Repeat("y", 490) + `"}`
 			places := make(chan struct{}, submitters)
 			b.ResetTimer()
@@ -255,7 +284,7 @@ func BenchmarkCommit(b *testing.B) {
 				places <- struct{}{}
 				s.Submit(&store.Batch{
 					Events: []*pipelined.Event{{ID: fmt.Sprintf("%020d", n), Type: "t", Time: time.Now(), Data: data}},
-					Acks:   []store.Ack{{Subscription: "sub", From: int64(n + 1), To: int64(n + 1)}},
+					Acks:   []store.Ack{{Subscription: "sub", Epoch: 1, Seq: int64(n + 1)}},
 				}, func(_ store.Result, err error) {
 					if err != nil {
 						b.Error(err)

@@ -41,7 +41,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.delay = p("insert into delayed (due, dedupe, id, type, source, key, attempt, headers, data) values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.deferral = p("insert into deferred " + deferredInput + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.releaseDeferred = p("delete from deferred where id = ?")
-	s.park = p("insert into parked (subscription, grp, seq) values (?, ?, ?)")
+	s.park = p("insert into parked (subscription, grp, seq) values (?, ?, ?) on conflict do nothing")
 	s.unpark = p("delete from parked where subscription = ? and grp = ? and seq = ?")
 	s.tick = p("insert into ticks (pipeline, scheduled) values (?, ?)")
 	s.execution = p("insert into executions (id, pipeline, status, started, record) values (?, ?, ?, ?, ?) on conflict (id) do update set status = excluded.status, record = excluded.record")

@@ -44,14 +44,62 @@ func (s *subscription) add(from, to int64) {
 	s.done = done
 }
 
-// ack notes an acknowledgement; the row is written once at the end of the group. A
-// subscription that was forgotten must not come back with nothing done, since it
-// would keep every event for ever.
-func (w *writer) ack(a store.Ack) {
-	if w.subs[a.Subscription] != nil {
-		w.touch(a.Subscription).add(a.From, a.To)
+// has reports whether a number is done.
+func (s *subscription) has(n int64) bool {
+	if n <= s.floor {
+		return true
 	}
+	_, in := slices.BinarySearchFunc(s.done, n, func(e span, n int64) int {
+		switch {
+		case e.to < n:
+			return -1
+		case e.from > n:
+			return 1
+		}
+		return 0
+	})
+	return in
 }
+
+// The only partition of a subscription, and the epoch of its lease: no other process
+// has the store open, so nobody can take it over.
+const (
+	partition = 0
+	epoch     = 1
+)
+
+// mayAck says why the acknowledgements of a batch cannot be: one is made already, or
+// the lease is lost. It looks at memory only.
+func (w *writer) mayAck(b *store.Batch) error {
+	for i, a := range b.Acks {
+		sub, err := w.leased(a.Subscription, a.Partition, a.Epoch)
+		if err != nil {
+			return err
+		}
+		again := slices.ContainsFunc(b.Acks[:i], func(e store.Ack) bool { return e.Subscription == a.Subscription && e.Seq == a.Seq })
+		if again || sub.has(a.Seq) {
+			return fmt.Errorf("event %d is done with for %s: %w", a.Seq, a.Subscription, store.ErrTaken)
+		}
+	}
+	for _, f := range b.Folds {
+		if _, err := w.leased(f.Subscription, f.Partition, f.Epoch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leased returns the subscription that a batch speaks for.
+func (w *writer) leased(name string, p int, e int64) (*subscription, error) {
+	s := w.subs[name]
+	if s == nil || p != partition || e != epoch {
+		return nil, fmt.Errorf("partition %d of %s is not held at epoch %d: %w", p, name, e, store.ErrTaken)
+	}
+	return s, nil
+}
+
+// fold notes what is done; the row is written once at the end of the group.
+func (w *writer) fold(name string, from, to int64) { w.touch(name).add(from, to) }
 
 // touch returns a subscription to be changed, remembering what it was.
 func (w *writer) touch(name string) *subscription {
@@ -131,9 +179,9 @@ func scanSubscription(rows *sql.Rows) (*subscription, error) {
 }
 
 func (s *subscription) public() store.Subscription {
-	out := store.Subscription{Name: s.name, Floor: s.floor}
+	out := store.Subscription{Name: s.name, Epoch: epoch, Floor: s.floor}
 	for _, e := range s.done {
-		out.Done = append(out.Done, store.Ack{Subscription: s.name, From: e.from, To: e.to})
+		out.Done = append(out.Done, store.Range{From: e.from, To: e.to})
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"pipelined/internal/fault"
 	"pipelined/internal/store"
@@ -31,7 +32,20 @@ type request struct {
 	// apply, for the store's own changes, is called instead of applying a batch. It
 	// may be called again if the group it was in failed.
 	apply func(ctx context.Context, w *writer) error
+	fate  atomic.Int32
 }
+
+// The fate of a request. Who waits may give up one that nobody has begun with.
+const (
+	waits int32 = iota
+	begun
+	givenUp
+)
+
+// begin takes a request to be applied; not one that was given up.
+func (r *request) begin() bool { return r.fate.CompareAndSwap(waits, begun) || r.fate.Load() == begun }
+
+func (r *request) giveUp() bool { return r.fate.CompareAndSwap(waits, givenUp) }
 
 // writer owns the writing connection.
 type writer struct {
@@ -81,16 +95,31 @@ func (s *Store) Submit(b *store.Batch, done func(store.Result, error)) {
 	s.writer.send(&request{batch: b, done: done})
 }
 
-// Commit submits b and waits.
-func (s *Store) Commit(_ context.Context, b *store.Batch) (store.Result, error) {
+// Commit submits b and waits, within a bound.
+func (s *Store) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.CommitBound, fmt.Errorf("no answer in %s", s.cfg.CommitBound))
+	defer cancel()
 	type answer struct {
 		r   store.Result
 		err error
 	}
 	ch := make(chan answer, 1)
-	s.Submit(b, func(r store.Result, err error) { ch <- answer{r, err} })
-	a := <-ch
-	return a.r, a.err
+	r := &request{batch: b, done: func(r store.Result, err error) { ch <- answer{r, err} }}
+	s.writer.offer(ctx, r)
+	select {
+	case a := <-ch:
+		return a.r, a.err
+	case <-ctx.Done():
+	}
+	if r.giveUp() {
+		return store.Result{}, fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
+	}
+	select { // the answer may be there as well
+	case a := <-ch:
+		return a.r, a.err
+	default:
+		return store.Result{}, fmt.Errorf("%w: %w", store.ErrInDoubt, context.Cause(ctx))
+	}
 }
 
 // do has the writer make a change of the store's own, in the next group.
@@ -108,6 +137,20 @@ func (w *writer) send(r *request) {
 		return
 	}
 	w.queue <- r
+}
+
+// offer is send for as long as ctx lasts.
+func (w *writer) offer(ctx context.Context, r *request) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		r.done(store.Result{}, store.ErrClosed)
+		return
+	}
+	select {
+	case w.queue <- r:
+	case <-ctx.Done():
+	}
 }
 
 // stop commits what is queued and ends.
@@ -238,6 +281,14 @@ func (r refused) Error() string { return r.err.Error() }
 // savepoint; the error it returns is the whole group's.
 func (w *writer) request(ctx context.Context, r *request) error {
 	b := r.batch
+	if !r.begin() {
+		r.err = store.ErrUnavailable // nobody waits for it
+		return nil
+	}
+	if err := w.mayAck(b); err != nil {
+		r.err = err
+		return nil
+	}
 	if r.apply == nil && len(b.Documents) == 0 && len(b.Ticks) == 0 && len(b.Release) == 0 && len(b.Unpark) == 0 {
 		return w.effects(ctx, r)
 	}
@@ -275,7 +326,7 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 	for _, t := range r.batch.Ticks {
 		if _, err := w.st.tick.ExecContext(ctx, t.Pipeline, micros(t.Scheduled)); err != nil {
 			if isConstraint(err) {
-				return refused{fmt.Errorf("tick %s of %s: %w", t.Scheduled, t.Pipeline, store.ErrClaimed)}
+				return refused{fmt.Errorf("tick %s of %s: %w", t.Scheduled, t.Pipeline, store.ErrTaken)}
 			}
 			return err
 		}
@@ -286,7 +337,7 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return refused{fmt.Errorf("deferred delivery %d is gone: %w", id, store.ErrConflict)}
+			return refused{fmt.Errorf("deferred delivery %d is gone: %w", id, store.ErrTaken)}
 		}
 	}
 	for _, p := range r.batch.Unpark {
@@ -295,7 +346,7 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return refused{fmt.Errorf("event %d is not set aside any more: %w", p.Seq, store.ErrConflict)}
+			return refused{fmt.Errorf("event %d is not set aside any more: %w", p.Seq, store.ErrTaken)}
 		}
 	}
 	for i := range r.batch.Documents {
@@ -343,7 +394,13 @@ func (w *writer) effects(ctx context.Context, r *request) error {
 		}
 	}
 	for _, a := range b.Acks { // I1: the acknowledgement is part of this commit
-		w.ack(a)
+		if a.From <= 0 {
+			a.From = a.Seq
+		}
+		w.fold(a.Subscription, min(a.From, a.Seq), a.Seq)
+	}
+	for _, f := range b.Folds {
+		w.fold(f.Subscription, f.From, f.To)
 	}
 	return nil
 }

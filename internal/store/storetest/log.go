@@ -1,9 +1,12 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"pipelined"
@@ -73,19 +76,107 @@ func dedupe(s *suite) {
 	}
 }
 
+// acks acknowledges every way that is refused, and checks that nothing else of such
+// a batch happens.
+func acks(s *suite) {
+	for n := range 9 {
+		s.commit(&store.Batch{Events: []*pipelined.Event{event("x", n)}})
+	}
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 3), s.ack("sub", 5, 6), s.ack("sub", 0, 8)}})
+	lost, elsewhere := s.ack("sub", 0, 4), s.ack("sub", 0, 4)
+	lost.Epoch += 7
+	elsewhere.Partition += 7
+	old := s.fold("sub", 4, 4)
+	old.Epoch += 7
+	refused := map[string]store.Batch{
+		"the number itself":        {Acks: []store.Ack{s.ack("sub", 0, 3)}},
+		"one that was folded":      {Acks: []store.Ack{s.ack("sub", 0, 2)}},
+		"one above the floor":      {Acks: []store.Ack{s.ack("sub", 4, 6)}},
+		"one of several":           {Acks: []store.Ack{s.ack("sub", 0, 4), s.ack("sub", 0, 8)}},
+		"twice in one batch":       {Acks: []store.Ack{s.ack("sub", 0, 4), s.ack("sub", 0, 4)}},
+		"another epoch":            {Acks: []store.Ack{lost}},
+		"another partition":        {Acks: []store.Ack{elsewhere}},
+		"no subscription":          {Acks: []store.Ack{{Subscription: "none", Epoch: lost.Epoch - 7, Seq: 4}}},
+		"a fold of another epoch":  {Folds: []store.Fold{old}},
+		"a fold of nobody's place": {Folds: []store.Fold{{Subscription: "none", Epoch: lost.Epoch - 7, From: 1, To: 1}}},
+	}
+	for name, b := range refused {
+		b.Events, b.Documents = []*pipelined.Event{event("y", 1)}, []store.Write{put("d", `{}`)}
+		if _, err := s.s.Commit(s.Context(), &b); !errors.Is(err, store.ErrTaken) || errors.Is(err, store.ErrConflict) {
+			s.Errorf("%s: %v", name, err)
+		}
+	}
+	s.reopen()
+	list, last := s.subscriptions(), s.last()
+	want := []store.Range{{From: 5, To: 6}, {From: 8, To: 8}}
+	if list[0].Floor != 3 || !slices.Equal(list[0].Done, want) || last != 9 || s.count() != 0 {
+		s.Errorf("%+v, %d events, %d documents", list, last, s.count())
+	}
+	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 0, 4), s.ack("sub", 0, 7)}})
+	if list = s.subscriptions(); list[0].Floor != 8 || len(list[0].Done) != 0 {
+		s.Errorf("%+v", list)
+	}
+}
+
+// contendedAcks has several claim every number at the same time.
+func contendedAcks(s *suite) {
+	const numbers, workers = 60, 8
+	for n := range numbers {
+		s.commit(&store.Batch{Events: []*pipelined.Event{event("x", n)}})
+	}
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	claim := s.ack("sub", 0, 0)
+	var won [numbers + 1]atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range numbers {
+				a := claim
+				if a.Seq = int64(i + 1); w%2 == 1 {
+					a.Seq = int64(numbers - i)
+				}
+				_, err := s.s.Commit(context.Background(), &store.Batch{Acks: []store.Ack{a}, Documents: []store.Write{put(fmt.Sprint(a.Seq, "by", w), `{}`)}})
+				switch {
+				case err == nil:
+					won[a.Seq].Add(1)
+				case !errors.Is(err, store.ErrTaken):
+					s.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for n := 1; n <= numbers; n++ {
+		if won[n].Load() != 1 {
+			s.Errorf("number %d was claimed %d times", n, won[n].Load())
+		}
+	}
+	s.reopen()
+	if list := s.subscriptions(); list[0].Floor != numbers || s.count() != numbers {
+		s.Errorf("%+v, %d documents", list, s.count())
+	}
+}
+
 func ranges(s *suite) {
 	_, err := s.s.Subscribe(s.Context(), "sub", 0)
 	s.must(err)
-	for _, r := range [][2]int64{{5, 6}, {9, 9}, {1, 2}, {7, 8}, {20, 30}, {10, 12}} {
-		s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: r[0], To: r[1]}}})
+	for i, r := range [][2]int64{{5, 6}, {9, 9}, {1, 2}, {7, 8}, {20, 30}, {10, 12}} {
+		if i%2 == 0 {
+			s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", r[0], r[1])}})
+		} else {
+			s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", r[0], r[1])}})
+		}
 	}
 	s.reopen()
 	list := s.subscriptions()
-	want := []store.Ack{{Subscription: "sub", From: 5, To: 12}, {Subscription: "sub", From: 20, To: 30}}
+	want := []store.Range{{From: 5, To: 12}, {From: 20, To: 30}}
 	if len(list) != 1 || list[0].Floor != 2 || !slices.Equal(list[0].Done, want) {
 		s.Fatalf("%+v", list)
 	}
-	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 3, To: 19}}})
+	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 3, 19), s.fold("sub", 1, 30)}}) // they may cover what is done
 	if list = s.subscriptions(); list[0].Floor != 30 || len(list[0].Done) != 0 {
 		s.Errorf("%+v", list)
 	}
@@ -109,7 +200,9 @@ func subscribe(s *suite) {
 
 func deferred(s *suite) {
 	ev := store.StoredEvent{Seq: 7, Event: *event("x", 7)}
-	r := s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 7}}, Defer: []store.Deferred{
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	r := s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 7)}, Defer: []store.Deferred{
 		{Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
 		{Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
 	s.reopen()
@@ -119,7 +212,7 @@ func deferred(s *suite) {
 		s.Fatalf("%+v %v", list, err)
 	}
 	s.commit(&store.Batch{Release: []int64{r.DeferredIDs[0]}})
-	s.refused(&store.Batch{Release: []int64{r.DeferredIDs[0]}}, store.ErrConflict)
+	s.refused(&store.Batch{Release: []int64{r.DeferredIDs[0]}}, store.ErrTaken)
 	if list, err = s.s.Deferred(s.Context(), "sub"); err != nil || len(list) != 1 {
 		s.Errorf("%d wait, %v", len(list), err)
 	}
@@ -150,7 +243,7 @@ func ticks(s *suite) {
 		s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch.Add(time.Duration(i) * time.Hour)}}})
 	}
 	s.reopen()
-	s.refused(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch}}}, store.ErrClaimed)
+	s.refused(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch}}}, store.ErrTaken)
 	s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "q", Scheduled: epoch}}})
 	if last, err := s.s.LastTick(s.Context(), "p"); err != nil || !last.Equal(epoch.Add(2*time.Hour)) {
 		s.Errorf("%v %v", last, err)
@@ -164,7 +257,7 @@ func retention(s *suite) {
 	for i := range 10 {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event(map[bool]string{true: "long", false: "short"}[i == 2], i)}})
 	}
-	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "slow", From: 1, To: 5}}})
+	s.commit(&store.Batch{Acks: []store.Ack{s.ack("slow", 1, 5)}})
 	s.clock.Advance(30 * 24 * time.Hour)
 	removed, err := s.s.Trim(s.Context(), s.clock.Now())
 	s.must(err)
@@ -220,13 +313,14 @@ func (s *suite) found(q store.EventQuery) string {
 }
 
 func forgotten(s *suite) {
-	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "never", From: 1, To: 2}}})
+	s.refused(&store.Batch{Acks: []store.Ack{{Subscription: "never", Epoch: 1, From: 1, Seq: 2}}}, store.ErrTaken)
 	_, err := s.s.Subscribe(s.Context(), "sub", 0)
 	s.must(err)
 	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1)}, Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
+	late := s.ack("sub", 1, 1)
 	s.must(s.s.Unsubscribe(s.Context(), "sub"))
 	s.must(s.s.Unsubscribe(s.Context(), "sub")) // twice is harmless
-	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 1}}})
+	s.refused(&store.Batch{Acks: []store.Ack{late}}, store.ErrTaken)
 	s.reopen()
 	waiting, err := s.s.Deferred(s.Context(), "sub")
 	if err != nil || len(waiting) != 0 || len(s.subscriptions()) != 0 {
@@ -274,7 +368,9 @@ func parked(s *suite) {
 	row := func(group string, seq int64) store.Parked {
 		return store.Parked{Subscription: "sub", Group: group, Seq: seq}
 	}
-	s.commit(&store.Batch{Acks: []store.Ack{{Subscription: "sub", From: 1, To: 6}}, Park: []store.Parked{row("a", 1), row("b", 2), row("a", 4), row("a", 6)}})
+	park := &store.Batch{Folds: []store.Fold{s.fold("sub", 1, 6)}, Park: []store.Parked{row("a", 1), row("b", 2), row("a", 4), row("a", 6)}}
+	s.commit(park)
+	s.commit(park) // who does not know whether it happened may repeat it
 	s.clock.Advance(365 * 24 * time.Hour)
 	_, err = s.s.Trim(s.Context(), s.clock.Now())
 	s.must(err)
@@ -302,7 +398,7 @@ func parked(s *suite) {
 		s.Errorf("the rest is %v", got)
 	}
 	s.commit(&store.Batch{Unpark: []store.Parked{row("a", 1)}})
-	s.refused(&store.Batch{Unpark: []store.Parked{row("a", 4), row("a", 1)}}, store.ErrConflict)
+	s.refused(&store.Batch{Unpark: []store.Parked{row("a", 4), row("a", 1)}}, store.ErrTaken)
 	if got := list("a", 0, 9); !slices.Equal(got, []int64{4, 6}) {
 		s.Errorf("after one is done: %v", got)
 	}

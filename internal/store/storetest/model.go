@@ -51,15 +51,8 @@ func newModel() *model {
 // deliveries aside, which the store chooses.
 func (m *model) apply(b *store.Batch, now time.Time) (r store.Result, err error) {
 	docs := maps.Clone(m.docs)
-	for _, t := range b.Ticks {
-		if m.ticks[t.Scheduled.String()] {
-			return r, store.ErrClaimed
-		}
-	}
-	for _, id := range b.Release {
-		if _, there := m.deferred[id]; !there {
-			return r, store.ErrConflict
-		}
+	if m.taken(b) {
+		return r, store.ErrTaken
 	}
 	for _, w := range b.Documents {
 		v, err := write(docs, w, now)
@@ -84,9 +77,28 @@ func (m *model) apply(b *store.Batch, now time.Time) (r store.Result, err error)
 		}
 	}
 	for _, a := range b.Acks {
-		m.ack(a)
+		m.fold(a.Subscription, a.From, a.Seq)
+	}
+	for _, f := range b.Folds {
+		m.fold(f.Subscription, f.From, f.To)
 	}
 	return r, nil
+}
+
+// taken reports whether something a batch claims is not there to be claimed.
+func (m *model) taken(b *store.Batch) bool {
+	claimed := map[string]bool{}
+	for _, a := range b.Acks {
+		floor, known := m.floors[a.Subscription]
+		name := fmt.Sprint(a.Subscription, a.Seq)
+		if !known || a.Seq <= floor || m.done[a.Subscription][a.Seq] || claimed[name] {
+			return true
+		}
+		claimed[name] = true
+	}
+	return slices.ContainsFunc(b.Folds, func(f store.Fold) bool { _, known := m.floors[f.Subscription]; return !known }) ||
+		slices.ContainsFunc(b.Ticks, func(t store.Tick) bool { return m.ticks[t.Scheduled.String()] }) ||
+		slices.ContainsFunc(b.Release, func(id int64) bool { _, there := m.deferred[id]; return !there })
 }
 
 func write(docs map[string]modelDoc, w store.Write, now time.Time) (int64, error) {
@@ -133,18 +145,19 @@ func (m *model) publish(ev *pipelined.Event, now time.Time) int64 {
 	return m.seq
 }
 
-func (m *model) ack(a store.Ack) {
-	if _, known := m.floors[a.Subscription]; !known {
-		return
+// fold notes numbers as done; without a first one, the last alone.
+func (m *model) fold(name string, from, to int64) {
+	if from == 0 {
+		from = to
 	}
-	for n := a.From; n <= a.To; n++ {
-		if n > m.floors[a.Subscription] {
-			m.done[a.Subscription][n] = true
+	for n := from; n <= to; n++ {
+		if n > m.floors[name] {
+			m.done[name][n] = true
 		}
 	}
-	for m.done[a.Subscription][m.floors[a.Subscription]+1] {
-		m.floors[a.Subscription]++
-		delete(m.done[a.Subscription], m.floors[a.Subscription])
+	for m.done[name][m.floors[name]+1] {
+		m.floors[name]++
+		delete(m.done[name], m.floors[name])
 	}
 }
 
@@ -209,7 +222,6 @@ func (w *walk) subscribe() {
 		if w.model.floors[name] = 0; from < 0 {
 			w.model.floors[name] = w.model.seq
 		}
-		w.model.ack(store.Ack{Subscription: name}) // nothing; numbers are joined on the next one
 	}
 }
 
@@ -274,12 +286,30 @@ func (w *walk) batch() *store.Batch {
 	if n(3) == 0 {
 		b.Meta = append(b.Meta, store.Meta{Key: fmt.Sprint("k", n(3)), Value: []string{"", "x", "y"}[n(3)]})
 	}
-	for range n(3) {
-		from := 1 + int64(n(int(w.model.seq)+2))
-		b.Acks = append(b.Acks, store.Ack{Subscription: fmt.Sprint("sub", n(3)), From: from, To: from + int64(n(6))})
-	}
+	w.places(b)
 	w.waiting(b)
 	return b
+}
+
+// places acknowledges or folds numbers, mostly of subscriptions that are there.
+func (w *walk) places(b *store.Batch) {
+	n := w.random.IntN
+	name := fmt.Sprint("sub", n(3))
+	if _, known := w.model.floors[name]; !known && n(8) > 0 {
+		return
+	}
+	first := w.model.floors[name] + 1
+	for range n(3) {
+		a := store.Ack{Subscription: name, Epoch: 1, Seq: first + int64(n(12))}
+		if n(2) == 0 {
+			a.From = max(1, a.Seq-int64(n(4)))
+		}
+		b.Acks = append(b.Acks, a)
+	}
+	if n(4) == 0 {
+		from := max(1, first+int64(n(8))-4)
+		b.Folds = append(b.Folds, store.Fold{Subscription: name, Epoch: 1, From: from, To: from + int64(n(6))})
+	}
 }
 
 // waiting defers a delivery of an event of the log, or releases one.

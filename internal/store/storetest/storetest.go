@@ -32,13 +32,16 @@ var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
 // Run runs the suite; fresh returns an Opener of a store that is empty at first.
 func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 	tests := map[string]func(*suite){
-		"a batch happens whole or not at all":                atomic,
+		"a batch happens whole or not at all":                whole,
 		"a refused batch does not concern its neighbours":    independent,
 		"an impossible batch fails alone":                    impossible,
 		"events are numbered in order and read back":         events,
 		"events are found by patterns of types":              patterns,
 		"duplicates within the window are dropped":           dedupe,
+		"a number is acknowledged once":                      acks,
+		"of many who acknowledge a number one does":          contendedAcks,
 		"acknowledged ranges join":                           ranges,
+		"what nobody waits for is whole or not there":        doubt,
 		"a new subscription begins where it says":            subscribe,
 		"a forgotten subscription does not come back":        forgotten,
 		"waiting deliveries stay until released":             deferred,
@@ -131,6 +134,35 @@ func (s *suite) count() int64 {
 	return n
 }
 
+func (s *suite) last() int64 {
+	s.Helper()
+	n, err := s.s.LastSeq(s.Context())
+	s.must(err)
+	return n
+}
+
+// ack is an acknowledgement of a subscription that is there.
+func (s *suite) ack(name string, from, seq int64) store.Ack {
+	s.Helper()
+	return store.Ack{Subscription: name, Epoch: s.epochOf(name), From: from, Seq: seq}
+}
+
+func (s *suite) fold(name string, from, to int64) store.Fold {
+	s.Helper()
+	return store.Fold{Subscription: name, Epoch: s.epochOf(name), From: from, To: to}
+}
+
+func (s *suite) epochOf(name string) int64 {
+	s.Helper()
+	for _, sub := range s.subscriptions() {
+		if sub.Name == name {
+			return sub.Epoch
+		}
+	}
+	s.Fatalf("there is no subscription %s", name)
+	return 0
+}
+
 func (s *suite) subscriptions() []store.Subscription {
 	s.Helper()
 	list, err := s.s.Subscriptions(s.Context())
@@ -138,40 +170,50 @@ func (s *suite) subscriptions() []store.Subscription {
 	return list
 }
 
-func atomic(s *suite) {
+func whole(s *suite) {
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
 	s.commit(&store.Batch{Documents: []store.Write{put("a", `{"v":1}`)}})
 	s.refused(&store.Batch{
 		Events:    []*pipelined.Event{event("x", 1)},
 		Ticks:     []store.Tick{{Pipeline: "p", Scheduled: epoch}},
-		Acks:      []store.Ack{{Subscription: "sub", From: 1, To: 5}},
+		Acks:      []store.Ack{s.ack("sub", 1, 5)},
 		Meta:      []store.Meta{{Key: "k", Value: "v"}},
 		Documents: []store.Write{put("b", `{"v":2}`), {Kind: store.Insert, Collection: "c", ID: "a", Document: `{}`}},
 	}, store.ErrConflict)
 	s.reopen()
-	last, err := s.s.LastSeq(s.Context())
+	last := s.last()
 	meta, merr := s.s.Meta(s.Context(), "k")
 	tick, terr := s.s.LastTick(s.Context(), "p")
-	s.must(errors.Join(err, merr, terr))
-	if last != 0 || meta != "" || !tick.IsZero() || len(s.subscriptions()) != 0 || s.body("b") != "" || s.body("a") != `{"v":1}` {
+	s.must(errors.Join(merr, terr))
+	if last != 0 || meta != "" || !tick.IsZero() || s.subscriptions()[0].Floor != 0 || s.body("b") != "" || s.body("a") != `{"v":1}` {
 		s.Errorf("a part of the batch happened: %d events, meta %q, tick %v, b %s", last, meta, tick, s.body("b"))
 	}
 }
 
 func independent(s *suite) {
 	s.commit(&store.Batch{Documents: []store.Write{put("taken", `{}`)}})
+	_, err := s.s.Subscribe(s.Context(), "sub", 0)
+	s.must(err)
+	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 1, 7)}})
+	done := s.ack("sub", 0, 7)
 	var wg sync.WaitGroup
 	errs := make([]error, 40)
 	for i := range errs {
 		b := &store.Batch{Documents: []store.Write{put(fmt.Sprint(i), `{}`)}, Events: []*pipelined.Event{event("x", i)}}
-		if i%2 == 1 {
+		switch i % 4 {
+		case 1:
 			b.Documents = append(b.Documents, store.Write{Kind: store.Insert, Collection: "c", ID: "taken", Document: `{}`})
+		case 3:
+			b.Acks = []store.Ack{done}
 		}
 		wg.Add(1)
 		s.s.Submit(b, func(_ store.Result, err error) { errs[i] = err; wg.Done() })
 	}
 	wg.Wait()
+	want := []error{nil, store.ErrConflict, nil, store.ErrTaken}
 	for i, err := range errs {
-		if there := s.body(fmt.Sprint(i)) != ""; there != (i%2 == 0) || errors.Is(err, store.ErrConflict) != (i%2 == 1) {
+		if there := s.body(fmt.Sprint(i)) != ""; there != (i%2 == 0) || !errors.Is(err, want[i%4]) {
 			s.Errorf("batch %d: %v, its document is there: %v", i, err, there)
 		}
 	}
@@ -263,7 +305,7 @@ func concurrent(s *suite) {
 				if d, err := s.s.Get(context.Background(), "c", id); err != nil || d == nil {
 					s.Errorf("what was just committed is not there: %v", err)
 				}
-				if _, err := s.s.Commit(context.Background(), &store.Batch{Acks: []store.Ack{{Subscription: "sub", From: r.Seqs[0], To: r.Seqs[0]}}}); err != nil {
+				if _, err := s.s.Commit(context.Background(), &store.Batch{Acks: []store.Ack{s.ack("sub", 0, r.Seqs[0])}}); err != nil {
 					s.Error(err)
 				}
 			}
@@ -301,5 +343,46 @@ func closing(s *suite) {
 	s.s = s.open(s.T, s.clock)
 	if last, err := s.s.LastSeq(s.Context()); err != nil || last != 200 {
 		s.Errorf("%d events, %v", last, err)
+	}
+}
+
+// doubt ends the context of many commits while they are under way. What is told of
+// each is what happened.
+func doubt(s *suite) {
+	const commits = 300
+	errs := make([]error, commits)
+	var wg sync.WaitGroup
+	for i := range errs {
+		ctx, cancel := context.WithCancel(s.Context())
+		wg.Go(func() {
+			b := &store.Batch{Documents: []store.Write{put(fmt.Sprint(i), `{}`)}, Events: []*pipelined.Event{event("x", i)}}
+			_, errs[i] = s.s.Commit(ctx, b)
+		})
+		if i%3 > 0 {
+			go cancel()
+		} else {
+			defer cancel()
+		}
+	}
+	wg.Wait()
+	s.reopen()
+	for i, err := range errs {
+		there := s.body(fmt.Sprint(i)) != ""
+		switch {
+		case err == nil && there, errors.Is(err, store.ErrUnavailable) && !there, errors.Is(err, store.ErrInDoubt):
+		default:
+			s.Errorf("commit %d: %v, it is there: %v", i, err, there)
+		}
+		if i%3 == 0 && err != nil {
+			s.Errorf("commit %d, whose context did not end: %v", i, err)
+		}
+	}
+	if s.last() != s.count() {
+		s.Errorf("%d events and %d documents", s.last(), s.count())
+	}
+	ended, cancel := context.WithCancel(s.Context())
+	cancel()
+	if _, err := s.s.Commit(ended, &store.Batch{Documents: []store.Write{put("never", `{}`)}}); !errors.Is(err, context.Canceled) {
+		s.Errorf("with a context that has ended: %v", err)
 	}
 }
