@@ -360,7 +360,7 @@ func TestErrorRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(doc), `"input":{"price":1.10}`) || !strings.Contains(string(doc), `"next_attempt_at":"2026-03-08T09:31:00.000000Z"`) {
+	if !strings.Contains(string(doc), `"input":{"price":1.10}`) || !strings.Contains(string(doc), `"next_attempt_at":"2026-03-08T09:33:00.000000Z"`) {
 		t.Errorf("%s", doc)
 	}
 	again, _, err := objectstore.ParseErrorRecord(doc)
