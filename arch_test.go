@@ -46,6 +46,7 @@ var house = []string{
 	"engine/consumer",
 	"engine/scheduler",
 	"engine",
+	"engine/scenario",
 	"internal/admin",
 	"connectors/all",
 	"triggers/all",
