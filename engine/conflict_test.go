@@ -215,35 +215,6 @@ on_error:
 	}
 }
 
-// TestATickThatIsClaimedIsLeft: a clock that was set back, or another process, has run it.
-func TestATickThatIsClaimedIsLeft(t *testing.T) {
-	t.Parallel()
-	o := newOutside(t)
-	h := start(t, `pipeline: hourly
-trigger: { cron: { schedule: "@hourly" } }
-steps:
-  - rest: { method: POST, url: "`+o.URL+`" }
-`)
-	at := epoch.Truncate(time.Hour).Add(time.Hour)
-	if _, err := h.store.Commit(t.Context(), &store.Batch{Ticks: []store.Tick{{Pipeline: "hourly", Scheduled: at}}}); err != nil {
-		t.Fatal(err)
-	}
-	h.clock.Set(at)
-	h.settle()
-	h.settle()
-	if n := o.calls.Load(); n != 1 {
-		t.Errorf("%d calls outside for a tick that somebody else has claimed", n)
-	}
-	if s := h.engine.View().Pipelines; len(s) != 1 || s[0].Taken != 1 || s[0].OK != 0 {
-		t.Errorf("%+v", s)
-	}
-	h.clock.Advance(time.Hour)
-	h.settle()
-	if n := o.calls.Load(); n != 2 {
-		t.Errorf("%d calls outside after the next tick", n)
-	}
-}
-
 // TestAnAnswerThatSomebodyElseStored is what a repeated request gets, though it ran here.
 func TestAnAnswerThatSomebodyElseStored(t *testing.T) {
 	t.Parallel()

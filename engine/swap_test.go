@@ -64,11 +64,11 @@ func (b *breaking) LastTick(ctx context.Context, name string) (time.Time, error)
 	return b.Store.LastTick(ctx, name)
 }
 
-func (b *breaking) Metas(ctx context.Context, prefix string) ([]store.Meta, error) {
-	if err := b.fails("Metas"); err != nil {
+func (b *breaking) Claims(ctx context.Context, kind, prefix string) ([]store.Claimed, error) {
+	if err := b.fails("Claims"); err != nil {
 		return nil, err
 	}
-	return b.Store.Metas(ctx, prefix)
+	return b.Store.Claims(ctx, kind, prefix)
 }
 
 // revisionOf is a project whose every part says which revision it is of.
@@ -115,7 +115,7 @@ func (h *harness) by(collection string) string {
 // and the swap works when the store does.
 func TestASwapIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Configure", "Subscribe", "Deferred", "ParkedGroups", "LastTick", "Metas"} {
+	for _, method := range []string{"Configure", "Subscribe", "Deferred", "ParkedGroups", "LastTick", "Claims"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			b := &breaking{}

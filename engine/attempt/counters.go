@@ -76,6 +76,9 @@ func (c *Counters) Expired(pipeline string) { c.of(pipeline).Expired.Add(1) }
 // Missed counts ticks that passed while nothing ran.
 func (c *Counters) Missed(pipeline string, n int) { c.of(pipeline).MissedTicks.Add(int64(n)) }
 
+// Took counts a tick, or an outcome, that somebody else has claimed.
+func (c *Counters) Took(pipeline string) { c.of(pipeline).Taken.Add(1) }
+
 // Skipped counts a tick that came while the one before still ran.
 func (c *Counters) Skipped(pipeline string) { c.of(pipeline).SkippedTicks.Add(1) }
 

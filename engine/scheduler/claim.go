@@ -4,41 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"pipelined"
 	"pipelined/engine/attempt"
+	"pipelined/engine/program"
+	"pipelined/engine/revision"
 	"pipelined/internal/store"
 )
 
-const openPrefix = "open/" // and pipeline/moment: ticks that are started and not committed
+// openLimit is how often a tick is started and not committed before the process is taken
+// to die of it.
+const openLimit = 5
 
-// openKey is where it is noted that a tick was started.
-func openKey(t store.Tick) string {
-	return openPrefix + t.Pipeline + "/" + t.Scheduled.UTC().Format(time.RFC3339Nano)
-}
+func (t tick) moment() store.Tick { return store.Tick{Pipeline: t.job.name, Scheduled: t.at} }
 
-func (t tick) claim() store.Tick { return store.Tick{Pipeline: t.job.name, Scheduled: t.at} }
+func (t tick) held() bool { return t.claim.Epoch != 0 && t.claim.Err == nil }
 
-// opens notes that ticks start, so that they start again if the process dies.
+// opens claims ticks that start, so that they start again if the process dies. What cannot
+// be claimed now is claimed when it runs.
 func (s *Scheduler) opens(ctx context.Context, ticks []tick) {
 	if len(ticks) == 0 {
 		return
 	}
-	b := &store.Batch{}
-	for _, t := range ticks {
-		b.Meta = append(b.Meta, store.Meta{Key: openKey(t.claim()), Value: strconv.Itoa(t.opened + 1)})
+	claims := make([]store.Claim, len(ticks))
+	for i, t := range ticks {
+		claims[i] = t.moment().Claim()
 	}
-	if _, err := s.runner.Store.Commit(ctx, b); err != nil {
-		s.runner.Logger.Warn("it could not be noted that scheduled runs start", "runs", len(ticks), "err", err)
+	got, err := s.runner.Store.Claim(ctx, claims)
+	if err != nil {
+		s.runner.Logger.Warn("scheduled runs could not be claimed; trying again", "runs", len(ticks), "err", err)
+		return
+	}
+	for i, c := range got {
+		ticks[i].claim = c
 	}
 }
 
 // try runs a tick once, and reports whether it has to be tried again.
-func (s *Scheduler) try(intake, work context.Context, t tick) (again bool) {
+func (s *Scheduler) try(intake, work context.Context, t *tick) (again bool) {
 	r := s.runner
+	if !t.held() && t.claim.Err == nil {
+		one := []tick{*t}
+		s.opens(intake, one)
+		*t = one[0]
+	}
+	if t.claim.Err != nil { // it is done, or somebody else runs it
+		r.Counters.Took(t.job.name)
+		return false
+	}
+	if !t.held() {
+		return true
+	}
 	rev := s.current.Pin()
 	if rev == nil {
 		return false
@@ -50,64 +67,52 @@ func (s *Scheduler) try(intake, work context.Context, t tick) (again bool) {
 	}
 	err := r.Store.Health() // if it cannot commit, running is for nothing
 	if err == nil {
-		a := &attempt.Attempt{
-			Revision: rev, Pipeline: p, Cause: cause{t.claim()}, Trigger: "cron", Number: 1,
-			Tick: &attempt.Tick{Scheduled: t.at, Previous: t.previous},
-		}
-		if t.opened >= openLimit {
-			a.Problem = attempt.Interrupted(fmt.Sprintf("the process died %d times while it ran", t.opened))
-		}
-		if p.Resumable {
-			a.Progress = "progress/cron/" + p.Name
-		}
-		err = r.Run(work, a).Err
+		err = r.Run(work, s.attempt(rev, p, t)).Err
 	}
-	switch {
-	case err == nil:
-		return false
-	case errors.Is(err, store.ErrTaken):
-		s.forget(intake, t)
+	if err == nil || errors.Is(err, store.ErrTaken) {
 		return false
 	}
 	r.Logger.Error("a scheduled run could not be committed; trying again", "pipeline", p.Name, "scheduled", t.at, "err", err)
 	return true
 }
 
-// cause is a tick as what started an attempt.
-type cause struct{ store.Tick }
-
-// Settle claims the tick.
-func (c cause) Settle(_ *attempt.Outcome, b *store.Batch) {
-	b.Ticks = append(b.Ticks, c.Tick)
-	b.Meta = append(b.Meta, store.Meta{Key: openKey(c.Tick)})
+// attempt is what a tick starts.
+func (s *Scheduler) attempt(rev *revision.Revision, p *program.Pipeline, t *tick) *attempt.Attempt {
+	a := &attempt.Attempt{
+		Revision: rev, Pipeline: p, Cause: cause{t.claim.Claim}, Trigger: "cron", Number: 1,
+		Tick: &attempt.Tick{Scheduled: t.at, Previous: t.previous},
+	}
+	if before := t.claim.Attempts - 1; before >= openLimit {
+		a.Problem = attempt.Interrupted(fmt.Sprintf("the process died %d times while it ran", before))
+	}
+	if p.Resumable {
+		a.Progress = "progress/cron/" + p.Name
+	}
+	return a
 }
+
+// cause is a tick as what started an attempt.
+type cause struct{ store.Claim }
+
+// Settle proves that the tick is ours, and done.
+func (c cause) Settle(_ *attempt.Outcome, b *store.Batch) { b.Claims = append(b.Claims, c.Claim) }
 
 // PutOff never: a schedule has its next tick.
 func (cause) PutOff(*store.Batch, time.Time, *pipelined.Problem) bool { return false }
 
-// forget removes the note of a tick that somebody else has claimed.
-func (s *Scheduler) forget(ctx context.Context, t tick) {
-	key := openKey(t.claim())
-	if _, err := s.runner.Store.Commit(ctx, &store.Batch{Meta: []store.Meta{{Key: key}}}); err != nil {
-		s.runner.Logger.Warn("a note could not be removed", "key", key, "err", err)
-	}
-}
-
-// openTicks returns the ticks of a pipeline that were started and not committed, and how
-// often they were.
-func (s *Scheduler) openTicks(ctx context.Context, pipeline string) (map[time.Time]int, error) {
-	list, err := s.runner.Store.Metas(ctx, openPrefix+pipeline+"/")
+// openTicks returns the ticks of a pipeline that were started and not committed.
+func (s *Scheduler) openTicks(ctx context.Context, pipeline string) (map[time.Time]bool, error) {
+	list, err := s.runner.Store.Claims(ctx, store.TickClaim, pipeline+"/")
 	if err != nil {
 		return nil, fmt.Errorf("read the open ticks of %s: %w", pipeline, err)
 	}
-	out := map[time.Time]int{}
-	for _, m := range list {
-		at, err1 := time.Parse(time.RFC3339Nano, m.Key[len(openPrefix)+len(pipeline)+1:])
-		n, err2 := strconv.Atoi(m.Value)
-		if err := errors.Join(err1, err2); err != nil {
+	out := map[time.Time]bool{}
+	for _, c := range list {
+		t, err := store.ParseTick(c.Key)
+		if err != nil {
 			return nil, fmt.Errorf("read the open ticks of %s: %w", pipeline, err)
 		}
-		out[at] = n
+		out[t.Scheduled] = true
 	}
 	return out, nil
 }
@@ -115,18 +120,21 @@ func (s *Scheduler) openTicks(ctx context.Context, pipeline string) (map[time.Ti
 // Stray gives up the open ticks of pipelines that have no schedule any more, which
 // scheduled tells, and says so.
 func (s *Scheduler) Stray(ctx context.Context, scheduled func(pipeline string) bool, b *store.Batch) error {
-	list, err := s.runner.Store.Metas(ctx, openPrefix)
+	list, err := s.runner.Store.Claims(ctx, store.TickClaim, "")
 	if err != nil {
 		return fmt.Errorf("read the open ticks: %w", err)
 	}
-	for _, m := range list {
-		name, at, _ := strings.Cut(m.Key[len(openPrefix):], "/")
-		if scheduled(name) {
+	for _, c := range list {
+		t, err := store.ParseTick(c.Key)
+		if err != nil {
+			return fmt.Errorf("read the open ticks: %w", err)
+		}
+		if scheduled(t.Pipeline) {
 			continue
 		}
 		s.runner.Logger.Warn("a scheduled run was interrupted, and its pipeline has no schedule any more; it is given up",
-			"pipeline", name, "scheduled", at)
-		b.Meta = append(b.Meta, store.Meta{Key: m.Key})
+			"pipeline", t.Pipeline, "scheduled", t.Scheduled)
+		b.Drop = append(b.Drop, c.Claim)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"time"
 
+	"pipelined/internal/store"
 	"pipelined/triggers"
 )
 
@@ -13,9 +14,9 @@ type job struct {
 	next     time.Time // zero: never
 	previous time.Time
 	running  int
-	queue    []time.Time       // with overlap: queue, in order
-	open     map[time.Time]int // ticks the process before died in, and how often they were opened
-	resume   []time.Time       // of them, those that have not been started again
+	queue    []time.Time        // with overlap: queue, in order
+	open     map[time.Time]bool // ticks the process before died in
+	resume   []time.Time        // of them, those that have not been started again
 }
 
 // tick is one scheduled run.
@@ -23,7 +24,7 @@ type tick struct {
 	job      *job
 	at       time.Time
 	previous time.Time
-	opened   int // times it was started before and not committed
+	claim    store.Claimed // once it is held, or found to be taken
 }
 
 // due takes the ticks that are due by now, with the policies applied, and says when the
@@ -53,7 +54,7 @@ func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 // passed takes the ticks that came due since the last look, less those that are open.
 func (j *job) passed(now time.Time) (all []time.Time) {
 	for !j.next.IsZero() && !j.next.After(now) && len(j.queue)+len(all) < maxMissed {
-		if _, open := j.open[j.next]; !open {
+		if !j.open[j.next] {
 			all = append(all, j.next)
 		}
 		j.next = j.plan.Next(j.next)
@@ -111,7 +112,7 @@ func (s *Scheduler) start(j *job, at time.Time) (tick, bool) {
 		return tick{}, false
 	}
 	j.running++
-	t := tick{j, at, j.previous, j.open[at]}
+	t := tick{job: j, at: at, previous: j.previous}
 	j.previous = at
 	return t, true
 }

@@ -1,9 +1,10 @@
-// Package scheduler runs pipelines at their moments. A tick is claimed in the commit of
-// its execution, so it runs once, whatever happens; ticks missed while the process was
+// Package scheduler runs pipelines at their moments. A tick is claimed before it runs, and
+// the claim is proven in the commit of its execution, so it runs once, whatever happens;
+// ticks missed while the process was
 // down, or asleep, are treated as the trigger's missed says, and those that the process
 // died in start again.
 //
-//	due ─► missed? ─► overlap? ─► opened (noted before it runs) ─► attempt ─► claimed in its commit
+//	due ─► missed? ─► overlap? ─► claimed ─► attempt ─► proven in its commit
 //	                     │ queue                                       │ not committed
 //	                     └──────► waits its turn                       └──► again, until it is
 package scheduler
@@ -27,9 +28,6 @@ const (
 	// maxSleep bounds how long the scheduler trusts its timer, so that a clock that was
 	// set is noticed.
 	maxSleep = 30 * time.Second
-	// openLimit is how often a tick is started and not committed before the process is
-	// taken to die of it.
-	openLimit = 5
 )
 
 // Scheduler fires ticks. Use New; it is safe for concurrent use.
@@ -106,7 +104,6 @@ func (s *Scheduler) fire(intake, work context.Context, t tick) {
 			return
 		}
 		t = next
-		s.opens(intake, []tick{t})
 	}
 }
 
@@ -114,7 +111,7 @@ func (s *Scheduler) fire(intake, work context.Context, t tick) {
 // runtime stops.
 func (s *Scheduler) once(intake, work context.Context, t tick) {
 	for wait := time.Second; ; wait = min(wait*2, 10*time.Second) {
-		again := s.try(intake, work, t)
+		again := s.try(intake, work, &t)
 		if !again || pipelined.Sleep(intake, s.runner.Clock, wait) != nil {
 			return
 		}

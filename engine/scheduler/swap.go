@@ -21,8 +21,8 @@ type Change struct {
 // change is what is known of one schedule. Whether it is new is seen when it is used.
 type change struct {
 	plan *triggers.Schedule
-	last time.Time         // the newest claimed tick
-	open map[time.Time]int // those that were started and not committed
+	last time.Time          // the newest tick that is done
+	open map[time.Time]bool // those that were started and not committed
 }
 
 // Prepare reads what the schedules of a program need to know. It changes nothing.

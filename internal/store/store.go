@@ -83,7 +83,10 @@ type Batch struct {
 	Release    []int64    // Deferred IDs that are done with; a missing one is ErrTaken
 	Park       []Parked   // added: events set aside in a queue of their own; one that is there stays
 	Unpark     []Parked   // done with; a missing one is ErrTaken
-	Ticks      []Tick     // claimed; a claimed one is ErrTaken
+	Claims     []Claim    // proven, and done from now on; one that is done, or not held at that epoch, is ErrTaken
+	Drop       []Claim    // given up under the same condition: neither held nor done
+	Values     []ClaimValue
+	Cursors    []Cursor
 	Events     []*pipelined.Event
 	Delayed    []DelayedEvent
 	Documents  []Write
@@ -93,7 +96,8 @@ type Batch struct {
 
 // Empty reports whether committing the batch would change nothing.
 func (b *Batch) Empty() bool {
-	return len(b.Acks) == 0 && len(b.Folds) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Park) == 0 && len(b.Unpark) == 0 && len(b.Ticks) == 0 &&
+	return len(b.Acks) == 0 && len(b.Folds) == 0 && len(b.Defer) == 0 && len(b.Release) == 0 && len(b.Park) == 0 && len(b.Unpark) == 0 &&
+		len(b.Claims) == 0 && len(b.Drop) == 0 && len(b.Values) == 0 && len(b.Cursors) == 0 &&
 		len(b.Events) == 0 && len(b.Delayed) == 0 && len(b.Documents) == 0 &&
 		len(b.Executions) == 0 && len(b.Meta) == 0
 }
@@ -165,13 +169,6 @@ type StoredEvent struct {
 	pipelined.Event
 }
 
-// Tick is one scheduled moment of one pipeline; claiming it is what makes it
-// run once.
-type Tick struct {
-	Pipeline  string
-	Scheduled time.Time
-}
-
 // WriteKind says what a Write does.
 type WriteKind int
 
@@ -228,9 +225,13 @@ type Execution struct {
 	HandledBy string    `json:"handled_by,omitempty"`
 }
 
-// Meta is one row of a small table of named texts: the position of a stream,
-// the revision last run. An empty Value removes the row.
-type Meta struct{ Key, Value string }
+// Meta is one row of a small table of named texts, such as the revision last run.
+// An empty Value removes the row. IfValue, if not nil, is what the row must hold
+// before the Batch, empty for none; else the Batch is ErrTaken.
+type Meta struct {
+	Key, Value string
+	IfValue    *string
+}
 
 // Collection is how one collection of documents is kept.
 type Collection struct {
@@ -348,7 +349,17 @@ type Store interface {
 	// NextDelayed is when the earliest delayed event is due; zero if none waits.
 	NextDelayed(ctx context.Context) (time.Time, error)
 
-	// LastTick is the newest claimed tick of a pipeline; zero if none.
+	// Claim acquires claims, whose epochs it ignores, durably and in one commit, and
+	// answers for each, in order. One that this process holds already is given anew,
+	// under another epoch; what a process that ended held is free.
+	Claim(ctx context.Context, claims []Claim) ([]Claimed, error)
+	// Claims returns the claims of a kind that are held and not done, those whose keys
+	// begin with prefix, by key.
+	Claims(ctx context.Context, kind, prefix string) ([]Claimed, error)
+	// Cursor is how far a partition of a source was read; the zero Cursor if it never
+	// was.
+	Cursor(ctx context.Context, source, partition string) (Cursor, error)
+	// LastTick is the newest tick of a pipeline that is done; zero if none.
 	LastTick(ctx context.Context, pipeline string) (time.Time, error)
 
 	// Get returns a document or nil.

@@ -8,9 +8,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"pipelined/internal/store"
 )
+
+// buildBound is how long building indexes may take.
+const buildBound = 24 * time.Hour
 
 // declaration is one index of a collection.
 type declaration struct {
@@ -20,7 +24,7 @@ type declaration struct {
 }
 
 // Configure declares collections and event types, and brings the indexes in line.
-func (s *Store) Configure(_ context.Context, collections []store.Collection, types []store.EventType) error {
+func (s *Store) Configure(ctx context.Context, collections []store.Collection, types []store.EventType) error {
 	wanted := map[string]declaration{}
 	declare := func(c store.Collection, paths []string, unique bool) error {
 		for _, path := range paths {
@@ -37,7 +41,8 @@ func (s *Store) Configure(_ context.Context, collections []store.Collection, typ
 			return err
 		}
 	}
-	if err := s.do(func(ctx context.Context, w *writer) error { return w.indexes(ctx, wanted) }); err != nil {
+	build := func(ctx context.Context, w *writer) error { return w.indexes(ctx, wanted) }
+	if _, err := s.await(ctx, &request{batch: &store.Batch{}, apply: build}, buildBound); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -127,7 +127,7 @@ func (w *writer) deferDelivery(ctx context.Context, d *store.Deferred) (int64, e
 
 // LastSeq is the number of the newest event.
 func (s *Store) LastSeq(ctx context.Context) (last int64, err error) {
-	err = s.do(func(_ context.Context, w *writer) error { last = w.nextSeq - 1; return nil })
+	err = s.do(ctx, func(_ context.Context, w *writer) error { last = w.nextSeq - 1; return nil })
 	return last, err
 }
 
@@ -257,8 +257,8 @@ func (s *Store) NextDelayed(ctx context.Context) (time.Time, error) {
 
 // ReleaseDelayed moves delayed events that are due into the log. Their time is
 // when they appear.
-func (s *Store) ReleaseDelayed(_ context.Context, now time.Time, limit int) (out []store.StoredEvent, err error) {
-	err = s.do(func(ctx context.Context, w *writer) error {
+func (s *Store) ReleaseDelayed(ctx context.Context, now time.Time, limit int) (out []store.StoredEvent, err error) {
+	err = s.do(ctx, func(ctx context.Context, w *writer) error {
 		due, err := w.dueEvents(ctx, now, limit)
 		if err != nil {
 			return err

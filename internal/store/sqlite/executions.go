@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"time"
 
 	"pipelined/internal/store"
 )
@@ -67,13 +66,4 @@ func (s *Store) GetExecution(ctx context.Context, id string) (*store.Execution, 
 		return nil, s.failed(err, "read execution %s", id)
 	}
 	return e, nil
-}
-
-// LastTick is the newest claimed tick of a pipeline.
-func (s *Store) LastTick(ctx context.Context, pipeline string) (time.Time, error) {
-	var n sql.NullInt64
-	if err := s.lookups.lastTick.QueryRowContext(ctx, pipeline).Scan(&n); err != nil {
-		return time.Time{}, s.failed(err, "read the ticks of %s", pipeline)
-	}
-	return fromMicros(n.Int64), nil
 }

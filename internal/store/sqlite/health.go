@@ -101,7 +101,7 @@ func (s *Store) probe() {
 		if s.Health() == nil {
 			return
 		}
-		err := s.do(func(ctx context.Context, w *writer) error {
+		err := s.do(context.Background(), func(ctx context.Context, w *writer) error {
 			return w.meta(ctx, store.Meta{Key: probeKey, Value: time.Now().UTC().Format(time.RFC3339)})
 		})
 		if err == nil || errors.Is(err, store.ErrClosed) {

@@ -58,6 +58,21 @@ create index documents_expires on documents (expires, collection) where expires 
 `, `
 create table parked (subscription text not null, grp text not null, seq integer not null, primary key (subscription, grp, seq)) without rowid;
 create index parked_seq on parked (seq);
+`, `
+create table claims (
+  kind text not null, key text not null, epoch integer not null, attempts integer not null, done integer not null, value text not null,
+  primary key (kind, key)) without rowid;
+create index claims_held on claims (kind, key) where done = 0;
+create index claims_done on claims (done) where done > 0;
+insert into claims select 'tick', pipeline || '/' || strftime('%Y-%m-%dT%H:%M:%S', scheduled / 1000000, 'unixepoch') || printf('.%06dZ', scheduled % 1000000),
+  1, 1, max(scheduled, 1), '' from ticks;
+insert into claims
+  select 'tick', substr(key, 6, instr(substr(key, 6), '/')) || substr(moment, 1, 19) || '.' || substr(rtrim(substr(moment, 21), 'Z') || '000000', 1, 6) || 'Z',
+    cast(value as integer), cast(value as integer), 0, ''
+  from (select key, value, substr(key, 6 + instr(substr(key, 6), '/')) as moment from meta where key glob 'open/*/*')
+  where true on conflict do nothing;
+delete from meta where key glob 'open/*';
+drop table ticks;
 `}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -14,7 +14,8 @@ const rowsPerInsert = 32
 type statements struct {
 	begin, commit, savepoint, rollbackTo, release           *sql.Stmt
 	event, events, dedupe, delay, deferral, releaseDeferred *sql.Stmt
-	tick, execution, saveSub, metaSet, metaDrop             *sql.Stmt
+	execution, saveSub, metaGet, metaSet, metaDrop          *sql.Stmt
+	claim, claimDone, claimDrop, claimValue                 *sql.Stmt
 	park, unpark                                            *sql.Stmt
 	docGet, docInsert, docUpdate, docDelete, docVersion     *sql.Stmt
 }
@@ -43,9 +44,14 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.releaseDeferred = p("delete from deferred where id = ?")
 	s.park = p("insert into parked (subscription, grp, seq) values (?, ?, ?) on conflict do nothing")
 	s.unpark = p("delete from parked where subscription = ? and grp = ? and seq = ?")
-	s.tick = p("insert into ticks (pipeline, scheduled) values (?, ?)")
+	s.claim = p("insert into claims (kind, key, epoch, attempts, done, value) values (?, ?, ?, 1, 0, '') " +
+		"on conflict (kind, key) do update set epoch = excluded.epoch, attempts = attempts + 1 where done = 0 returning attempts, value")
+	s.claimDone = p("update claims set done = ? where kind = ? and key = ? and epoch = ? and done = 0")
+	s.claimDrop = p("delete from claims where kind = ? and key = ? and epoch = ? and done = 0")
+	s.claimValue = p("update claims set value = ? where kind = ? and key = ? and epoch = ? and done = 0")
 	s.execution = p("insert into executions (id, pipeline, status, started, record) values (?, ?, ?, ?, ?) on conflict (id) do update set status = excluded.status, record = excluded.record")
 	s.saveSub = p("insert into subscriptions (name, floor, done) values (?, ?, ?) on conflict (name) do update set floor = excluded.floor, done = excluded.done")
+	s.metaGet = p("select value from meta where key = ?")
 	s.metaSet = p("insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value")
 	s.metaDrop = p("delete from meta where key = ?")
 	s.docGet = p("select rowid, version, created, updated, expires, body from documents where collection = ? and id = ?")
@@ -77,7 +83,7 @@ func (l *lookups) prepare(ctx context.Context, db *sql.DB) error {
 	l.deferred = p(`select id, order_key, due, attempt, problem, seq, event_id, type, source, time, key,
 		event_attempt, headers, data from deferred where subscription = ? order by due, id`)
 	l.nextDelayed = p("select min(due) from delayed")
-	l.lastTick = p("select max(scheduled) from ticks where pipeline = ?")
+	l.lastTick = p("select key from claims where kind = 'tick' and key > ? and key < ? and done > 0 order by key desc limit 1")
 	l.meta = p("select value from meta where key = ?")
 	return errors.Join(errs...)
 }

@@ -187,8 +187,8 @@ func (s *subscription) public() store.Subscription {
 }
 
 // Subscribe returns where a subscription stands, creating it if need be.
-func (s *Store) Subscribe(_ context.Context, name string, from int64) (out store.Subscription, err error) {
-	err = s.do(func(_ context.Context, w *writer) error {
+func (s *Store) Subscribe(ctx context.Context, name string, from int64) (out store.Subscription, err error) {
+	err = s.do(ctx, func(_ context.Context, w *writer) error {
 		if w.subs[name] == nil {
 			sub := w.touch(name)
 			if sub.floor = from; from < 0 {
@@ -202,8 +202,8 @@ func (s *Store) Subscribe(_ context.Context, name string, from int64) (out store
 }
 
 // Subscriptions lists all, by name.
-func (s *Store) Subscriptions(context.Context) (out []store.Subscription, err error) {
-	err = s.do(func(_ context.Context, w *writer) error {
+func (s *Store) Subscriptions(ctx context.Context) (out []store.Subscription, err error) {
+	err = s.do(ctx, func(_ context.Context, w *writer) error {
 		out = nil
 		for _, sub := range w.subs {
 			out = append(out, sub.public())
@@ -215,8 +215,8 @@ func (s *Store) Subscriptions(context.Context) (out []store.Subscription, err er
 }
 
 // Unsubscribe forgets a subscription and what waits for it.
-func (s *Store) Unsubscribe(_ context.Context, name string) error {
-	return s.do(func(ctx context.Context, w *writer) error {
+func (s *Store) Unsubscribe(ctx context.Context, name string) error {
+	return s.do(ctx, func(ctx context.Context, w *writer) error {
 		if w.subs[name] == nil {
 			return nil
 		}

@@ -17,9 +17,9 @@ const (
 	// trimPause is between two steps, so that trimming takes half of the writer's
 	// time at most.
 	trimPause = 2 * time.Millisecond
-	// tickRetain is how long claimed ticks are kept; the newest of each pipeline for
-	// ever.
-	tickRetain = 30 * 24 * time.Hour
+	// claimRetain is how long it is remembered that claims are done; of the newest tick
+	// of each pipeline for ever.
+	claimRetain = 30 * 24 * time.Hour
 )
 
 // Trim removes what retention no longer keeps.
@@ -32,8 +32,9 @@ func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error
 		{"delete from documents where rowid in (select rowid from documents where expires > 0 and expires <= ? limit ?)", []any{micros(now)}},
 		{"delete from dedupe where (type, id) in (select type, id from dedupe where expires <= ? limit ?)", []any{micros(now)}},
 		{"delete from executions where rowid in (select rowid from executions where started <= ? limit ?)", []any{micros(now.Add(-s.cfg.ExecutionRetain))}},
-		{`delete from ticks where (pipeline, scheduled) in (select pipeline, scheduled from ticks t where scheduled <= ?
-			and scheduled < (select max(scheduled) from ticks u where u.pipeline = t.pipeline) limit ?)`, []any{micros(now.Add(-tickRetain))}},
+		{`delete from claims where (kind, key) in (select kind, key from claims c where done > 0 and done <= ? and (kind <> 'tick' or exists (
+			select 1 from claims u where u.kind = 'tick' and u.key > c.key and u.key < substr(c.key, 1, instr(c.key, '/') - 1) || '0' and u.done > 0)) limit ?)`,
+			[]any{micros(now.Add(-claimRetain))}},
 	}
 	for _, c := range s.declared() {
 		if c.Retain > 0 {
@@ -42,7 +43,7 @@ func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error
 		}
 	}
 	for _, r := range removals {
-		n, err := s.remove(r.text, append(r.args, trimStep))
+		n, err := s.remove(ctx, r.text, append(r.args, trimStep))
 		if total += n; err != nil {
 			return total, s.failed(err, "trim the store")
 		}
@@ -65,10 +66,10 @@ func (s *Store) declared() []store.Collection {
 }
 
 // remove repeats a statement that removes up to trimStep rows until fewer went.
-func (s *Store) remove(text string, args []any) (total int64, err error) {
+func (s *Store) remove(ctx context.Context, text string, args []any) (total int64, err error) {
 	for {
 		var n int64
-		err := s.do(func(ctx context.Context, w *writer) error {
+		err := s.do(ctx, func(ctx context.Context, w *writer) error {
 			res, err := w.conn.ExecContext(ctx, text, args...)
 			if err != nil {
 				return err
@@ -91,7 +92,7 @@ func (s *Store) remove(text string, args []any) (total int64, err error) {
 // refers to, each type at its age. What goes is looked up beside the writer.
 func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err error) {
 	var floor int64
-	if err := s.do(func(_ context.Context, w *writer) error { floor = w.floor(); return nil }); err != nil {
+	if err := s.do(ctx, func(_ context.Context, w *writer) error { floor = w.floor(); return nil }); err != nil {
 		return 0, err
 	}
 	// A delivery that waits was deferred below the floor already, or will be above
@@ -105,7 +106,7 @@ func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err
 		if err != nil || last == 0 {
 			return total, err
 		}
-		n, err := s.removeEvents(old)
+		n, err := s.removeEvents(ctx, old)
 		if total += n; err != nil {
 			return total, err
 		}
@@ -138,11 +139,11 @@ func scanNumber(rows *sql.Rows) (n int64, err error) {
 
 // removeEvents removes events by their numbers. The number of the newest stays
 // known, so that none is given out again.
-func (s *Store) removeEvents(old []span) (n int64, err error) {
+func (s *Store) removeEvents(ctx context.Context, old []span) (n int64, err error) {
 	if len(old) == 0 {
 		return 0, nil
 	}
-	err = s.do(func(ctx context.Context, w *writer) error {
+	err = s.do(ctx, func(ctx context.Context, w *writer) error {
 		n = 0
 		floor := w.floor() // a subscription may have come that begins below
 		for _, e := range old {

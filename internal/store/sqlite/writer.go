@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"pipelined/internal/fault"
 	"pipelined/internal/store"
@@ -60,6 +62,7 @@ type writer struct {
 	st        statements
 	nextSeq   int64
 	nextDefer int64
+	lastEpoch int64 // of a claim; never goes back
 	subs      map[string]*subscription
 	rows      []any // of events with numbers that are not inserted yet
 
@@ -71,16 +74,18 @@ type writer struct {
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	w := &writer{s: s, conn: s.conn, queue: make(chan *request, queueLimit), gone: make(chan struct{}),
 		subs: map[string]*subscription{}, before: map[string]subscription{}}
-	var last, trimmed, deferred sql.NullInt64
+	var last, trimmed, deferred, epochs sql.NullInt64
 	err := errors.Join(
 		w.conn.QueryRowContext(ctx, "select max(seq) from events").Scan(&last),
 		w.conn.QueryRowContext(ctx, "select max(cast(value as integer)) from meta where key = ?", trimmedKey).Scan(&trimmed),
-		w.conn.QueryRowContext(ctx, "select max(seq) from sqlite_sequence where name = 'deferred'").Scan(&deferred))
+		w.conn.QueryRowContext(ctx, "select max(seq) from sqlite_sequence where name = 'deferred'").Scan(&deferred),
+		w.conn.QueryRowContext(ctx, "select max(epoch) from claims where done = 0").Scan(&epochs))
 	if err != nil {
 		return nil, err
 	}
 	w.nextSeq = max(last.Int64, trimmed.Int64) + 1
 	w.nextDefer = deferred.Int64 + 1
+	w.lastEpoch = epochs.Int64
 	if err := w.loadSubscriptions(ctx); err != nil {
 		return nil, err
 	}
@@ -97,14 +102,26 @@ func (s *Store) Submit(b *store.Batch, done func(store.Result, error)) {
 
 // Commit submits b and waits, within a bound.
 func (s *Store) Commit(ctx context.Context, b *store.Batch) (store.Result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.CommitBound, fmt.Errorf("no answer in %s", s.cfg.CommitBound))
+	return s.await(ctx, &request{batch: b}, s.cfg.CommitBound)
+}
+
+// do has the writer make a change of the store's own, in the next group, and waits.
+// If that fails, apply may still be running.
+func (s *Store) do(ctx context.Context, apply func(ctx context.Context, w *writer) error) error {
+	_, err := s.await(ctx, &request{batch: &store.Batch{}, apply: apply}, s.cfg.CommitBound)
+	return err
+}
+
+// await queues a request and waits for its end, no longer than ctx and a bound last.
+func (s *Store) await(ctx context.Context, r *request, bound time.Duration) (store.Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("no answer in %s", bound))
 	defer cancel()
 	type answer struct {
 		r   store.Result
 		err error
 	}
 	ch := make(chan answer, 1)
-	r := &request{batch: b, done: func(r store.Result, err error) { ch <- answer{r, err} }}
+	r.done = func(r store.Result, err error) { ch <- answer{r, err} }
 	s.writer.offer(ctx, r)
 	select {
 	case a := <-ch:
@@ -120,13 +137,6 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (store.Result, error
 	default:
 		return store.Result{}, fmt.Errorf("%w: %w", store.ErrInDoubt, context.Cause(ctx))
 	}
-}
-
-// do has the writer make a change of the store's own, in the next group.
-func (s *Store) do(apply func(ctx context.Context, w *writer) error) error {
-	ch := make(chan error, 1)
-	s.writer.send(&request{batch: &store.Batch{}, apply: apply, done: func(_ store.Result, err error) { ch <- err }})
-	return <-ch
 }
 
 func (w *writer) send(r *request) {
@@ -289,7 +299,7 @@ func (w *writer) request(ctx context.Context, r *request) error {
 		r.err = err
 		return nil
 	}
-	if r.apply == nil && len(b.Documents) == 0 && len(b.Ticks) == 0 && len(b.Release) == 0 && len(b.Unpark) == 0 {
+	if r.apply == nil && !conditional(b) {
 		return w.effects(ctx, r)
 	}
 	if r.apply != nil { // it may read what the group did so far
@@ -318,36 +328,27 @@ func (w *writer) request(ctx context.Context, r *request) error {
 	return w.effects(ctx, r)
 }
 
-// conditions applies what may be refused.
+// conditional reports whether applying a batch may find that it cannot be.
+func conditional(b *store.Batch) bool {
+	return len(b.Documents) > 0 || len(b.Release) > 0 || len(b.Unpark) > 0 ||
+		len(b.Claims) > 0 || len(b.Drop) > 0 || len(b.Values) > 0 || len(b.Cursors) > 0 ||
+		slices.ContainsFunc(b.Meta, func(m store.Meta) bool { return m.IfValue != nil })
+}
+
+// conditions applies what may be refused; first what somebody else may have taken,
+// which no rerun mends.
 func (w *writer) conditions(ctx context.Context, r *request) error {
 	if r.apply != nil {
 		return r.apply(ctx, w)
 	}
-	for _, t := range r.batch.Ticks {
-		if _, err := w.st.tick.ExecContext(ctx, t.Pipeline, micros(t.Scheduled)); err != nil {
-			if isConstraint(err) {
-				return refused{fmt.Errorf("tick %s of %s: %w", t.Scheduled, t.Pipeline, store.ErrTaken)}
-			}
-			return err
-		}
+	if err := w.waiting(ctx, r.batch); err != nil {
+		return err
 	}
-	for _, id := range r.batch.Release {
-		res, err := w.st.releaseDeferred.ExecContext(ctx, id)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return refused{fmt.Errorf("deferred delivery %d is gone: %w", id, store.ErrTaken)}
-		}
+	if err := w.prove(ctx, r.batch, w.s.cfg.Clock.Now()); err != nil {
+		return err
 	}
-	for _, p := range r.batch.Unpark {
-		res, err := w.st.unpark.ExecContext(ctx, p.Subscription, p.Group, p.Seq)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return refused{fmt.Errorf("event %d is not set aside any more: %w", p.Seq, store.ErrTaken)}
-		}
+	if err := w.expect(ctx, r.batch.Meta); err != nil {
+		return err
 	}
 	for i := range r.batch.Documents {
 		version, err := w.document(ctx, &r.batch.Documents[i])
@@ -355,6 +356,38 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 			return err
 		}
 		r.result.Versions = append(r.result.Versions, version)
+	}
+	return nil
+}
+
+// waiting takes away what a batch is done with of what waits.
+func (w *writer) waiting(ctx context.Context, b *store.Batch) error {
+	for _, id := range b.Release {
+		if err := taken("deferred delivery %d is gone", id)(w.st.releaseDeferred.ExecContext(ctx, id)); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.Unpark {
+		if err := taken("event %d is not set aside any more", p.Seq)(w.st.unpark.ExecContext(ctx, p.Subscription, p.Group, p.Seq)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect checks that texts are what a batch says they are.
+func (w *writer) expect(ctx context.Context, list []store.Meta) error {
+	for _, m := range list {
+		if m.IfValue == nil {
+			continue
+		}
+		var v string
+		if err := w.st.metaGet.QueryRowContext(ctx, m.Key).Scan(&v); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if v != *m.IfValue {
+			return refused{fmt.Errorf("%s is not what was expected: %w", m.Key, store.ErrTaken)}
+		}
 	}
 	return nil
 }

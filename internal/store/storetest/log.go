@@ -238,18 +238,6 @@ func delayed(s *suite) {
 	}
 }
 
-func ticks(s *suite) {
-	for i := range 3 {
-		s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch.Add(time.Duration(i) * time.Hour)}}})
-	}
-	s.reopen()
-	s.refused(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch}}}, store.ErrTaken)
-	s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "q", Scheduled: epoch}}})
-	if last, err := s.s.LastTick(s.Context(), "p"); err != nil || !last.Equal(epoch.Add(2*time.Hour)) {
-		s.Errorf("%v %v", last, err)
-	}
-}
-
 func retention(s *suite) {
 	s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "long", Retain: 365 * 24 * time.Hour}}))
 	_, err := s.s.Subscribe(s.Context(), "slow", 0)
@@ -344,19 +332,6 @@ func retentionOfWaiting(s *suite) {
 	trim("[2]")
 	s.commit(&store.Batch{Release: r.DeferredIDs})
 	trim("[]")
-}
-
-func retentionOfTicks(s *suite) {
-	for i := range 3 {
-		s.commit(&store.Batch{Ticks: []store.Tick{{Pipeline: "p", Scheduled: epoch.Add(time.Duration(i) * time.Hour)}}})
-	}
-	s.clock.Advance(365 * 24 * time.Hour)
-	n, err := s.s.Trim(s.Context(), s.clock.Now())
-	s.must(err)
-	last, err := s.s.LastTick(s.Context(), "p")
-	if err != nil || n != 2 || !last.Equal(epoch.Add(2*time.Hour)) {
-		s.Errorf("%d went, the last is %v, %v", n, last, err)
-	}
 }
 
 func parked(s *suite) {

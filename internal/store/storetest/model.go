@@ -22,7 +22,7 @@ type model struct {
 	floors   map[string]int64
 	done     map[string]map[int64]bool
 	docs     map[string]modelDoc
-	ticks    map[string]bool
+	claims   map[string]modelClaim
 	deferred map[int64]int64 // number to the event's
 	meta     map[string]string
 }
@@ -31,6 +31,13 @@ type modelEvent struct {
 	seq int64
 	id  string
 	at  time.Time
+}
+
+type modelClaim struct {
+	epoch int64
+	done  bool
+	value string
+	at    time.Time // when it was done
 }
 
 type modelDoc struct {
@@ -44,7 +51,7 @@ func (d modelDoc) expired(now time.Time) bool { return !d.expires.IsZero() && !d
 
 func newModel() *model {
 	return &model{dedupe: map[string]time.Time{}, floors: map[string]int64{}, done: map[string]map[int64]bool{}, docs: map[string]modelDoc{},
-		ticks: map[string]bool{}, deferred: map[int64]int64{}, meta: map[string]string{}}
+		claims: map[string]modelClaim{}, deferred: map[int64]int64{}, meta: map[string]string{}}
 }
 
 // apply commits a batch and returns what the store should, the numbers of waiting
@@ -62,8 +69,14 @@ func (m *model) apply(b *store.Batch, now time.Time) (r store.Result, err error)
 		r.Versions = append(r.Versions, v)
 	}
 	m.docs = docs
-	for _, t := range b.Ticks {
-		m.ticks[t.Scheduled.String()] = true
+	for _, v := range b.Values {
+		m.claims[v.Key] = modelClaim{epoch: v.Epoch, value: v.Value}
+	}
+	for _, c := range b.Claims {
+		m.claims[c.Key] = modelClaim{c.Epoch, true, m.claims[c.Key].value, now}
+	}
+	for _, c := range b.Drop {
+		delete(m.claims, c.Key)
 	}
 	for _, id := range b.Release {
 		delete(m.deferred, id)
@@ -97,7 +110,8 @@ func (m *model) taken(b *store.Batch) bool {
 		claimed[name] = true
 	}
 	return slices.ContainsFunc(b.Folds, func(f store.Fold) bool { _, known := m.floors[f.Subscription]; return !known }) ||
-		slices.ContainsFunc(b.Ticks, func(t store.Tick) bool { return m.ticks[t.Scheduled.String()] }) ||
+		slices.ContainsFunc(slices.Concat(b.Claims, b.Drop), m.lost) ||
+		slices.ContainsFunc(b.Values, func(v store.ClaimValue) bool { return m.lost(v.Claim) }) ||
 		slices.ContainsFunc(b.Release, func(id int64) bool { _, there := m.deferred[id]; return !there })
 }
 
@@ -145,6 +159,12 @@ func (m *model) publish(ev *pipelined.Event, now time.Time) int64 {
 	return m.seq
 }
 
+// lost reports whether a claim proves nothing.
+func (m *model) lost(c store.Claim) bool {
+	is, there := m.claims[c.Key]
+	return !there || is.done || is.epoch != c.Epoch
+}
+
 // fold notes numbers as done; without a first one, the last alone.
 func (m *model) fold(name string, from, to int64) {
 	if from == 0 {
@@ -166,6 +186,7 @@ func (m *model) trim(now time.Time) {
 	for _, f := range m.floors {
 		floor = min(floor, f)
 	}
+	maps.DeleteFunc(m.claims, func(_ string, c modelClaim) bool { return c.done && now.Sub(c.at) >= 30*24*time.Hour })
 	waiting := slices.Collect(maps.Values(m.deferred))
 	m.events = slices.DeleteFunc(m.events, func(e modelEvent) bool {
 		return e.seq <= floor && now.Sub(e.at) > 7*24*time.Hour && !slices.Contains(waiting, e.seq)
@@ -185,6 +206,7 @@ func modelled(s *suite) {
 			s.clock.Advance(time.Duration(w.random.IntN(60)) * time.Hour)
 		case 2:
 			w.subscribe()
+			w.acquire()
 		case 3:
 			_, err := s.s.Trim(s.Context(), s.clock.Now())
 			s.must(err)
@@ -280,15 +302,50 @@ func (w *walk) batch() *store.Batch {
 		d.Advance = int64(n(3))
 		b.Documents = append(b.Documents, d)
 	}
-	if n(4) == 0 {
-		b.Ticks = append(b.Ticks, store.Tick{Pipeline: "p", Scheduled: epoch.Add(time.Duration(n(40)) * time.Minute)})
-	}
+	w.proofs(b)
 	if n(3) == 0 {
 		b.Meta = append(b.Meta, store.Meta{Key: fmt.Sprint("k", n(3)), Value: []string{"", "x", "y"}[n(3)]})
 	}
 	w.places(b)
 	w.waiting(b)
 	return b
+}
+
+// acquire takes some claims, held ones and done ones among them.
+func (w *walk) acquire() {
+	for range 3 {
+		key := fmt.Sprint("claim", w.random.IntN(12))
+		got := w.claim("k", key)[0]
+		is := w.model.claims[key]
+		if (got.Err != nil) != is.done || got.Err == nil && (got.Epoch == is.epoch || got.Value != is.value) {
+			w.Errorf("%+v, it is %+v", got, is)
+		}
+		if got.Err == nil {
+			w.model.claims[key] = modelClaim{epoch: got.Epoch, value: got.Value}
+		}
+	}
+}
+
+// proofs proves, drops or changes one claim, now and then one that is lost.
+func (w *walk) proofs(b *store.Batch) {
+	n := w.random.IntN
+	keys := slices.Sorted(maps.Keys(w.model.claims))
+	if n(4) > 0 || len(keys) == 0 {
+		return
+	}
+	key := keys[n(len(keys))]
+	c := store.Claim{Kind: "k", Key: key, Epoch: w.model.claims[key].epoch}
+	if n(5) == 0 {
+		c.Epoch--
+	}
+	switch n(3) {
+	case 0:
+		b.Claims = append(b.Claims, c)
+	case 1:
+		b.Drop = append(b.Drop, c)
+	case 2:
+		b.Values = append(b.Values, store.ClaimValue{Claim: c, Value: fmt.Sprint(n(9))})
+	}
 }
 
 // places acknowledges or folds numbers, mostly of subscriptions that are there.
@@ -353,11 +410,29 @@ func (w *walk) compare() {
 	if len(deferred) != len(w.model.deferred) || last != w.model.seq || len(w.subscriptions()) != len(w.model.floors) {
 		w.Errorf("%d deliveries wait, the last event is %d, want %d, %d", len(deferred), last, len(w.model.deferred), w.model.seq)
 	}
+	w.compareClaims()
 	for i := range 3 {
 		key := fmt.Sprint("k", i)
 		if v, err := w.s.Meta(w.Context(), key); err != nil || v != w.model.meta[key] {
 			w.Errorf("%s is %q, want %q, %v", key, v, w.model.meta[key], err)
 		}
+	}
+}
+
+func (w *walk) compareClaims() {
+	var want, got []string
+	for _, key := range slices.Sorted(maps.Keys(w.model.claims)) {
+		if is := w.model.claims[key]; !is.done {
+			want = append(want, key+is.value)
+		}
+	}
+	list, err := w.s.Claims(w.Context(), "k", "")
+	w.must(err)
+	for _, c := range list {
+		got = append(got, c.Key+c.Value)
+	}
+	if !slices.Equal(got, want) {
+		w.Errorf("held are %v, want %v", got, want)
 	}
 }
 
