@@ -21,6 +21,8 @@ var house = []string{
 	"internal/diag",
 	"internal/clock",
 	"internal/fault",
+	"internal/unit",
+	"internal/pattern",
 	"internal/value",
 	"internal/expression",
 	"internal/field",

@@ -3,7 +3,6 @@ package objectstore
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"pipelined"
 	"pipelined/internal/store"
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
 
@@ -39,10 +39,8 @@ func (e *StaleError) Error() string { return e.Collection + "/" + e.ID + ": " + 
 // Unwrap returns ErrStale.
 func (e *StaleError) Unwrap() error { return ErrStale }
 
-var collectionName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 func checkCollection(name string) error {
-	if collectionName.MatchString(name) {
+	if unit.IsName(name) {
 		return nil
 	}
 	return pipelined.Problemf(TypeCollection, "Not the name of a collection", 400,

@@ -14,7 +14,6 @@ import (
 	"pipelined/engine/program"
 	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
-	"pipelined/internal/field"
 )
 
 func errorsCommand(sets program.Sets) *cobra.Command {
@@ -31,7 +30,6 @@ letters, which nothing handled. Every change is noted in the record's history.`,
 // errorFlags are the filters every command takes.
 type errorFlags struct {
 	admin.ErrorQuery
-	since  string
 	asJSON bool
 }
 
@@ -40,20 +38,9 @@ func (e *errorFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&e.Pipeline, "pipeline", "", "only of this pipeline")
 	f.StringVar(&e.Status, "status", "", "only pending, reprocessing, exhausted, resolved, discarded or redriven")
 	f.StringVar(&e.Where, "where", "", "expression over doc")
-	f.StringVar(&e.since, "since", "", "only what failed in the last 15m, 24h, 7d")
+	durationFlag(f, &e.Since, "since", "only what failed in the last 15m, 24h, 7d")
 	f.IntVar(&e.Limit, "limit", 0, "at most this many")
 	f.BoolVar(&e.asJSON, "json", false, "print JSON")
-}
-
-func (e *errorFlags) query() (admin.ErrorQuery, error) {
-	if e.since != "" {
-		d, err := field.ParseDuration(e.since)
-		if err != nil {
-			return e.ErrorQuery, &daemon.UsageError{What: "--since: " + err.Error()}
-		}
-		e.Since = d
-	}
-	return e.ErrorQuery, nil
 }
 
 func errorsList(sets program.Sets) *cobra.Command {
@@ -66,12 +53,8 @@ func errorsList(sets program.Sets) *cobra.Command {
   pipelined errors list . --where 'doc.error.status == 503' --json`,
 		Args: between(0, 1, "errors list takes one project folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := e.query()
-			if err != nil {
-				return err
-			}
 			return withProject(cmd.Context(), dirArg(args, 0), sets, func(p daemon.Project) error {
-				list, err := p.Errors(cmd.Context(), q)
+				list, err := p.Errors(cmd.Context(), e.ErrorQuery)
 				if err != nil {
 					return err
 				}
@@ -154,10 +137,7 @@ func errorsShow(sets program.Sets) *cobra.Command {
 // change runs a change on the records that arguments and filters name: ids first,
 // the project folder last.
 func change(cmd *cobra.Command, sets program.Sets, e *errorFlags, c admin.ErrorChange, args []string, all bool) error {
-	q, err := e.query()
-	if err != nil {
-		return err
-	}
+	q := e.ErrorQuery
 	if len(args) == 0 {
 		return &daemon.UsageError{What: "name records, and the project folder last", Fix: "for example: pipelined errors " + cmd.Name() + " ID ."}
 	}

@@ -12,7 +12,6 @@ import (
 	"pipelined/engine/program"
 	"pipelined/internal/admin"
 	"pipelined/internal/daemon"
-	"pipelined/internal/field"
 	"pipelined/internal/store"
 )
 
@@ -24,7 +23,6 @@ func executionsCommand(sets program.Sets) *cobra.Command {
 
 func executionsList(sets program.Sets) *cobra.Command {
 	var q admin.ExecutionQuery
-	var since string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list [DIR]",
@@ -35,13 +33,6 @@ history policy says, and while the project runs the newest few hundred in any ca
   pipelined executions list . --pipeline orders_process --status failed --since 1h`,
 		Args: between(0, 1, "executions list takes one project folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if since != "" {
-				d, err := field.ParseDuration(since)
-				if err != nil {
-					return &daemon.UsageError{What: "--since: " + err.Error()}
-				}
-				q.Since = d
-			}
 			return withProject(cmd.Context(), dirArg(args, 0), sets, func(p daemon.Project) error {
 				list, err := p.Executions(cmd.Context(), q)
 				if err != nil {
@@ -60,7 +51,7 @@ history policy says, and while the project runs the newest few hundred in any ca
 	f := c.Flags()
 	f.StringVar(&q.Pipeline, "pipeline", "", "only of this pipeline")
 	f.StringVar(&q.Status, "status", "", "only ok, failed, retrying or rejected")
-	f.StringVar(&since, "since", "", "only younger than this: 15m, 24h, 7d")
+	durationFlag(f, &q.Since, "since", "only younger than this: 15m, 24h, 7d")
 	f.IntVar(&q.Limit, "limit", 50, "at most this many")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c

@@ -51,7 +51,7 @@ How long events stay in the log is events.<type>.retain of pipelined.yaml.`,
 	}
 	f := c.Flags()
 	f.StringSliceVar(&q.Types, "type", nil, "event types, wildcards allowed; default: all the pipeline subscribes to")
-	f.DurationVar(&q.Since, "since", 0, "published at most this long ago")
+	durationFlag(f, &q.Since, "since", "published at most this long ago: 15m, 24h, 7d")
 	f.Int64Var(&q.After, "after", 0, "numbers of the log above this one")
 	f.StringVar(&q.Key, "key", "", "only events of this key")
 	f.BoolVar(&q.DryRun, "dry-run", false, "only say how many it would be")

@@ -12,7 +12,7 @@ import (
 )
 
 func runCommand(sets program.Sets) *cobra.Command {
-	o := daemon.Options{Sets: sets, Version: version()}
+	o := daemon.Options{Sets: sets, Version: version(), Drain: 30 * time.Second}
 	var format, level string
 	c := &cobra.Command{
 		Use:   "run DIR",
@@ -34,7 +34,7 @@ SIGTERM or Ctrl-C stops it in good order: what runs ends first.`,
 	f.BoolVar(&o.Watch, "watch", false, "reload when files change; a folder with errors changes nothing")
 	f.StringVar(&o.Listen, "listen", "", "address for requests, instead of server.listen")
 	f.StringVar(&o.Admin, "admin", "", "address of the admin API, instead of admin.listen")
-	f.DurationVar(&o.Drain, "drain", 30*time.Second, "how long what runs may take to end when stopping")
+	durationFlag(f, &o.Drain, "drain", "how long what runs may take to end when stopping")
 	f.BoolVar(&o.Profiles, "profiles", false, "serve Go's profiles on the admin listener, under /debug/pprof")
 	f.StringVar(&format, "log-format", "text", "text or json")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")

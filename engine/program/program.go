@@ -18,11 +18,11 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
 	"pipelined/internal/schema"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
-	"pipelined/triggers/event"
 )
 
 // Sets is what a program may be made of.
@@ -90,11 +90,6 @@ type OnFailure struct {
 // Pipeline returns a pipeline by name, or nil.
 func (p *Program) Pipeline(name string) *Pipeline { return p.byName[name] }
 
-// Matches reports whether one of the patterns takes an event type.
-func Matches(patterns []string, eventType string) bool {
-	return slices.ContainsFunc(patterns, func(t string) bool { return event.Match(t, eventType) })
-}
-
 // Takes reports whether a pipeline subscribes to events of a type.
 func (p *Program) Takes(pipeline, eventType string) bool {
 	q := p.byName[pipeline]
@@ -102,7 +97,7 @@ func (p *Program) Takes(pipeline, eventType string) bool {
 		return false
 	}
 	plan, ok := q.Plan.(*triggers.Subscription)
-	return ok && Matches(plan.Types, eventType)
+	return ok && pattern.MatchAny(plan.Types, eventType)
 }
 
 // Unique tells which fields of a collection hold a value once.
@@ -310,9 +305,6 @@ func revision(p *definition.Project) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
-
-// ValidEventType reports whether authors may publish events of a type.
-func ValidEventType(name string) bool { return step.ValidEventType(name) }
 
 // CompleteEvent checks an event from outside as a publish step would check its
 // own, and fills in the key its type declares.

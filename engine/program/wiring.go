@@ -8,8 +8,8 @@ import (
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
+	"pipelined/internal/pattern"
 	"pipelined/triggers"
-	"pipelined/triggers/event"
 	"pipelined/triggers/http"
 )
 
@@ -66,16 +66,12 @@ func (c *compiler) subscriptions(f func(*Pipeline, *triggers.Subscription)) {
 	}
 }
 
-func matchesAny(patterns []string, typ string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return event.Match(p, typ) })
-}
-
 func (c *compiler) publishers() {
 	var wanted []string
 	c.subscriptions(func(_ *Pipeline, s *triggers.Subscription) { wanted = append(wanted, s.Types...) })
 	for _, p := range c.program.Pipelines {
 		for _, m := range p.Facts.Publishes {
-			if matchesAny(wanted, m.Name) {
+			if pattern.MatchAny(wanted, m.Name) {
 				continue
 			}
 			fix := "add a pipeline with `trigger: { event: { types: [" + m.Name + "] } }`"
@@ -105,15 +101,15 @@ func (c *compiler) subscribers() {
 	}
 	names := keys(published)
 	c.subscriptions(func(p *Pipeline, s *triggers.Subscription) {
-		for _, pattern := range s.Types {
-			if slices.ContainsFunc(names, func(n string) bool { return event.Match(pattern, n) }) {
+		for _, wanted := range s.Types {
+			if slices.ContainsFunc(names, func(n string) bool { return pattern.Match(wanted, n) }) {
 				continue
 			}
 			fix := "declare it under events: in pipelined.yaml if it comes from outside"
-			if near := diag.Suggest(pattern, names); near != "" {
+			if near := diag.Suggest(wanted, names); near != "" {
 				fix = "did you mean " + near + "? Otherwise " + fix
 			}
-			c.report(CodeNoPublisher, diag.Warning, p.At, "no pipeline publishes "+pattern+", which "+p.Name+" subscribes to",
+			c.report(CodeNoPublisher, diag.Warning, p.At, "no pipeline publishes "+wanted+", which "+p.Name+" subscribes to",
 				"Only events published from outside would start it.", fix)
 		}
 	})
@@ -169,7 +165,7 @@ func (c *compiler) loops() {
 	for _, p := range c.program.Pipelines {
 		for _, m := range p.Facts.Publishes {
 			c.subscriptions(func(q *Pipeline, s *triggers.Subscription) {
-				if matchesAny(s.Types, m.Name) {
+				if pattern.MatchAny(s.Types, m.Name) {
 					next[p] = append(next[p], q)
 				}
 			})

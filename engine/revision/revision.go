@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"pipelined/engine/program"
+	"pipelined/internal/pattern"
 	"pipelined/triggers"
 )
 
@@ -85,7 +86,7 @@ func (r *Revision) Limited() bool { return len(r.limits) > 0 }
 // wait, with how many.
 func (r *Revision) Limit(eventType string, visit func(pipeline string, most int64) (more bool)) {
 	for _, l := range r.limits {
-		if program.Matches(l.types, eventType) && !visit(l.pipeline, l.most) {
+		if pattern.MatchAny(l.types, eventType) && !visit(l.pipeline, l.most) {
 			return
 		}
 	}

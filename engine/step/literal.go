@@ -1,13 +1,12 @@
 package step
 
 import (
-	"regexp"
-
 	"gopkg.in/yaml.v3"
 
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/unit"
 )
 
 // Literal is a text without ${{ }}, because lint must know it.
@@ -49,11 +48,9 @@ func (f *Flag) DecodeField(c *field.Context, n *yaml.Node) {
 	}
 }
 
-var eventType = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$`)
-
 // collectionName checks a collection's name.
 func collectionName(c *field.Context, l Literal) bool {
-	if collection.MatchString(l.Text) {
+	if unit.IsName(l.Text) {
 		return true
 	}
 	if !l.IsZero() && l.Text != "" {
@@ -62,5 +59,3 @@ func collectionName(c *field.Context, l Literal) bool {
 	}
 	return false
 }
-
-var collection = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)

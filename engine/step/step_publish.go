@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
 
@@ -62,19 +63,9 @@ func (e *eventName) DecodeField(c *field.Context, n *yaml.Node) {
 }
 
 func checkEventType(c *field.Context, n *yaml.Node, name string) {
-	if reason := badEventType(name); reason != "" {
+	if reason := pattern.CheckType(name); reason != "" {
 		c.Report(CodeEventType, diag.Error, n, reason, "The event could not be published.", "write a dotted name, such as order.received")
 	}
-}
-
-func badEventType(name string) string {
-	if !eventType.MatchString(name) {
-		return fmt.Sprintf("%q is not an event type: those are lower case words joined by dots", name)
-	}
-	if strings.HasPrefix(name, "pipelined.") {
-		return "event types beginning with pipelined. belong to the runtime"
-	}
-	return ""
 }
 
 func publishControl() *Control {
@@ -150,7 +141,7 @@ func (s *publish) Run(_ context.Context, x *execution.Execution) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if reason := badEventType(name); reason != "" {
+		if reason := pattern.CheckType(name); reason != "" {
 			return nil, pipelined.NewProblem("publish/type", "Not an event type", 500, reason)
 		}
 		ev.Type, declared = name, s.declared[name]
@@ -260,7 +251,7 @@ func durationOf(v any) (time.Duration, error) {
 	case time.Duration:
 		return t, nil
 	case string:
-		d, err := field.ParseDuration(t)
+		d, err := unit.Duration(t)
 		if err == nil {
 			return d, nil
 		}
@@ -268,9 +259,6 @@ func durationOf(v any) (time.Duration, error) {
 	return 0, pipelined.Problemf(pipelined.TypeExpression, "Not a duration", 500,
 		"write 250ms, 5s, 15m, 24h or 30d; this is %s", value.Describe(v))
 }
-
-// ValidEventType reports whether authors may publish events of a type.
-func ValidEventType(name string) bool { return badEventType(name) == "" }
 
 // Complete checks an event from outside against its type's schema and fills in
 // the key the type declares, unless it has one.

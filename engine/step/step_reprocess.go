@@ -10,6 +10,7 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -62,7 +63,7 @@ func buildReprocess(b *Compiler, c *field.Context, n *Node, p *reprocessParams) 
 		itemSlot: b.slot(), docSlot: b.slot(),
 	}
 	if t := r.Republish.Text; t != "" && t != "original" {
-		if reason := badEventType(t); reason != "" {
+		if reason := pattern.CheckType(t); reason != "" {
 			c.Report(CodeEventType, diag.Error, r.Republish.node, reason, "Nothing could be republished.", "write original, or a dotted event type")
 			return nil
 		}

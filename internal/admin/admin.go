@@ -15,6 +15,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/internal/expression"
+	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -205,8 +206,8 @@ func (s *Service) PublishEvent(ctx context.Context, in Event) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("data is not JSON: %w", err)
 	}
-	if !program.ValidEventType(in.Type) {
-		return "", fmt.Errorf("%q is not an event type: write a dotted name, such as order.received", in.Type)
+	if why := pattern.CheckType(in.Type); why != "" {
+		return "", &badRequest{"type", why}
 	}
 	ev := &pipelined.Event{Type: in.Type, Key: in.Key, ID: in.ID, DedupeID: in.ID, Headers: in.Headers, Data: string(raw)}
 	if err := s.Program.CompleteEvent(ev); err != nil {

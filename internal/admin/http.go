@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"pipelined"
-	"pipelined/internal/field"
 	"pipelined/internal/store"
+	"pipelined/internal/unit"
 )
 
 // maxBody bounds what the admin listener reads.
@@ -105,7 +105,7 @@ func (a api) executions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if since := r.FormValue("since"); since != "" {
-		if q.Since, err = field.ParseDuration(since); err != nil {
+		if q.Since, err = unit.Duration(since); err != nil {
 			answer(w, nil, &badRequest{"since", err.Error()})
 			return
 		}
@@ -167,7 +167,7 @@ func (a api) errors(w http.ResponseWriter, r *http.Request) {
 	q := ErrorQuery{Collection: r.FormValue("collection"), Pipeline: r.FormValue("pipeline"), Status: r.FormValue("status"),
 		Where: r.FormValue("where"), Limit: limit, IDs: r.Form["id"]}
 	if text := r.FormValue("since"); text != "" {
-		if q.Since, err = time.ParseDuration(text); err != nil {
+		if q.Since, err = unit.Duration(text); err != nil {
 			answer(w, nil, &badRequest{"since", err.Error()})
 			return
 		}

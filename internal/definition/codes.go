@@ -14,11 +14,14 @@ var (
 	CodeDuplicatePipeline = diag.Code{ID: "E108", Title: "duplicate pipeline name"}
 	CodeSteps             = diag.Code{ID: "E109", Title: "malformed list of steps"}
 	CodeTriggerShape      = diag.Code{ID: "E110", Title: "malformed trigger"}
+	CodeGlobals           = diag.Code{ID: "E118", Title: "globals that cannot be evaluated"}
 	CodeConnectionShape   = diag.Code{ID: "E119", Title: "malformed connection"}
+	CodeDeclared          = diag.Code{ID: "E120", Title: "declaration of a name that cannot be used"}
 )
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
 	return []diag.Code{CodeSyntax, CodeTab, CodeBraces, CodeUnquoted, CodeDuplicateKey, CodeKey, CodeNotAPipeline,
-		CodeDuplicatePipeline, CodeSteps, CodeTriggerShape, CodeConnectionShape, CodeGlobals}
+		CodeDuplicatePipeline, CodeSteps, CodeTriggerShape, CodeGlobals,
+		CodeConnectionShape, CodeDeclared}
 }

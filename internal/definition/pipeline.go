@@ -1,7 +1,6 @@
 package definition
 
 import (
-	"regexp"
 	"sync"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/unit"
 )
 
 // Pipeline is one pipeline file.
@@ -141,10 +141,8 @@ func ParseSteps(c *field.Context, n *yaml.Node) []*Step {
 	return out
 }
 
-// name is what a step's name looks like; a wrong one is reported where the
-// step's options are decoded.
-var name = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
+// step takes a step apart. A name that is none is reported where the step's options are
+// decoded.
 func step(n *yaml.Node) *Step {
 	s := &Step{Node: n}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -153,7 +151,7 @@ func step(n *yaml.Node) *Step {
 			v = v.Alias
 		}
 		s.Fields = append(s.Fields, field.Pair{Key: k.Value, KeyNode: k, Value: v})
-		if k.Value == "name" && v.Kind == yaml.ScalarNode && name.MatchString(v.Value) {
+		if k.Value == "name" && v.Kind == yaml.ScalarNode && unit.IsName(v.Value) {
 			s.Name, s.NameNode = v.Value, v
 		}
 	}

@@ -1,6 +1,10 @@
 package definition
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -8,6 +12,8 @@ import (
 	"pipelined"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
 
@@ -93,6 +99,24 @@ func (p *Project) projectFile(n *yaml.Node) {
 		}
 		k.Name, k.NameNode = name, keyNode(child(n, "connections"), name)
 	}
+	p.declaredNames(n)
+}
+
+// declaredNames reports event types and collections that no pipeline could name.
+func (p *Project) declaredNames(n *yaml.Node) {
+	c := p.FileContext()
+	for _, name := range slices.Sorted(maps.Keys(p.File.Events)) {
+		if strings.Contains(name, "*") || pattern.Check(name) != "" {
+			c.Report(CodeDeclared, diag.Error, keyNode(child(n, "events"), name), fmt.Sprintf("%q is not an event type", name),
+				"No event could ever be of it.", "write lower case words joined by dots, such as order.received")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.File.Collections)) {
+		if !unit.IsName(name) {
+			c.Report(CodeDeclared, diag.Error, keyNode(child(n, "collections"), name), fmt.Sprintf("%q is not the name of a collection", name),
+				"No step could use it.", "use lower case letters, digits and _, beginning with a letter: "+unit.SuggestName(name))
+		}
+	}
 }
 
 // Globals is what expressions see as globals.
@@ -108,9 +132,6 @@ func (p *Project) Globals() any {
 	}
 	return value.Open(v)
 }
-
-// CodeGlobals is reported where globals cannot be evaluated.
-var CodeGlobals = diag.Code{ID: "E118", Title: "globals that cannot be evaluated"}
 
 // EventNode returns the value of a key of an event type, for findings.
 func (p *Project) EventNode(typ, key string) *yaml.Node {

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
 
@@ -445,17 +446,9 @@ func readDuration(args ...any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > -maxDays && n < maxDays {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
-	}
-	d, err := time.ParseDuration(s)
+	d, err := unit.Span(s)
 	if err != nil {
 		return nil, errors.New("the text is not a duration such as 90m, 24h or 30d")
 	}
 	return d, nil
 }
-
-// maxDays is what a duration can hold.
-const maxDays = 100_000

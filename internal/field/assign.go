@@ -8,6 +8,7 @@ import (
 
 	"pipelined"
 	"pipelined/internal/diag"
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
 
@@ -73,7 +74,7 @@ func assign(f *spec, k *kindSpec, v any, dst reflect.Value) error {
 		if !f.checkEnum(s) {
 			return &unfit{code: CodeEnum, text: "it is not one of " + strings.Join(f.enum, ", ")}
 		}
-		if k.form == formName && !namePattern.MatchString(s) {
+		if k.form == formName && !unit.IsName(s) {
 			return &unfit{code: CodeName, text: "it is not a name"}
 		}
 		dst.SetString(s)
@@ -92,8 +93,8 @@ func assign(f *spec, k *kindSpec, v any, dst reflect.Value) error {
 	case formInt, formSize:
 		n, ok := value.Int(v)
 		if s, isText := value.Scalar(v).(string); isText && k.form == formSize {
-			size, err := ParseSize(s)
-			n, ok = int64(size), err == nil
+			size, err := unit.Size(s)
+			n, ok = size, err == nil
 		}
 		if !ok {
 			return wrongValue("is %s, not a whole number", value.Describe(v))

@@ -187,30 +187,6 @@ func TestLoadTimeValues(t *testing.T) {
 	}
 }
 
-func TestDurationsAndSizes(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]time.Duration{"250ms": 250 * time.Millisecond, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "0.5d": 12 * time.Hour} {
-		if got, err := field.ParseDuration(text); err != nil || got != want {
-			t.Errorf("%s: %v %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "5", "5 s", "-5s", "5x", "1h1d", "99999999d", "d"} {
-		if got, err := field.ParseDuration(text); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
-	}
-	for text, want := range map[string]field.Size{"500": 500, "500B": 500, "2KB": 2048, "1 GB": 1 << 30} {
-		if got, err := field.ParseSize(text); err != nil || got != want {
-			t.Errorf("%s: %v %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "KB", "-1KB", "1TB", "99999999999GB"} {
-		if got, err := field.ParseSize(text); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
-	}
-}
-
 func TestSchemaAndTable(t *testing.T) {
 	t.Parallel()
 	s := field.Of[everything]()

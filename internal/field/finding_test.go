@@ -122,16 +122,6 @@ func TestAliasesEnd(t *testing.T) {
 	}
 }
 
-func TestADurationDoesNotOverflow(t *testing.T) {
-	t.Parallel()
-	if d, err := field.ParseDuration("36500d2562047h"); err == nil {
-		t.Errorf("it is %v", d)
-	}
-	if d, err := field.ParseDuration("36500d100h"); err != nil || d != 36500*24*time.Hour+100*time.Hour {
-		t.Errorf("%v %v", d, err)
-	}
-}
-
 type limited struct {
 	Words []string                 `yaml:"words" enum:"one,two" doc:"Words."`
 	Each  map[string]int           `yaml:"each" min:"1" max:"9" doc:"Numbers."`

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,10 +12,9 @@ import (
 
 	"pipelined"
 	"pipelined/internal/diag"
+	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
-
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // scalar decodes a literal.
 func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) {
@@ -68,7 +66,7 @@ func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value)
 			dst.SetFloat(x)
 		}
 	case formDuration:
-		t, err := ParseDuration(n.Value)
+		t, err := unit.Duration(n.Value)
 		if err != nil {
 			d.Report(CodeWrongType, diag.Error, n, "this is not a duration", "It cannot be used.", "write 250ms, 5s, 15m, 24h or 30d")
 			return
@@ -77,13 +75,13 @@ func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value)
 			dst.SetInt(int64(t))
 		}
 	case formSize:
-		size, err := ParseSize(n.Value)
+		size, err := unit.Size(n.Value)
 		if err != nil {
 			d.Report(CodeWrongType, diag.Error, n, "this is not a size", "It cannot be used.", "write 500B, 64KB, 10MB or 1GB")
 			return
 		}
 		if d.inRange(f, n, float64(size)) {
-			dst.SetInt(int64(size))
+			dst.SetInt(size)
 		}
 	}
 }
@@ -171,20 +169,12 @@ func changed(n *yaml.Node) string {
 }
 
 func checkName(c *Context, n *yaml.Node) bool {
-	if n.Kind == yaml.ScalarNode && namePattern.MatchString(n.Value) {
+	if n.Kind == yaml.ScalarNode && unit.IsName(n.Value) {
 		return true
 	}
 	c.Report(CodeName, diag.Error, n, fmt.Sprintf("%q is not a name", n.Value), "Expressions could not use it: a hyphen would be a minus.",
-		"use lower case letters, digits and _, beginning with a letter: "+suggestName(n.Value))
+		"use lower case letters, digits and _, beginning with a letter: "+unit.SuggestName(n.Value))
 	return false
-}
-
-func suggestName(s string) string {
-	s = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(s), "_")
-	if s = strings.Trim(s, "_0123456789"); s == "" {
-		return "my_name"
-	}
-	return s
 }
 
 // DecodeField checks a name.
@@ -231,62 +221,14 @@ func (f *spec) measure() string {
 	return "number"
 }
 
-var durationPattern = regexp.MustCompile(`^(\d+(?:\.\d+)?(ms|us|s|m|h|d))+$`)
-
-// ParseDuration reads 250ms, 5s, 15m, 24h, 30d, and sums such as 1h30m.
-func ParseDuration(s string) (time.Duration, error) {
-	s = strings.TrimSpace(s)
-	if !durationPattern.MatchString(s) {
-		return 0, fmt.Errorf("%q is not a duration: write 250ms, 5s, 15m, 24h or 30d", s)
-	}
-	if before, after, ok := strings.Cut(s, "d"); ok {
-		days, err := strconv.ParseFloat(before, 64)
-		if err != nil || days > 36500 {
-			return 0, fmt.Errorf("%q is not a duration: days come first, and not more than 36500", s)
-		}
-		rest := time.Duration(0)
-		if after != "" {
-			if rest, err = time.ParseDuration(after); err != nil {
-				return 0, fmt.Errorf("%q is not a duration", s)
-			}
-		}
-		sum := time.Duration(days * 24 * float64(time.Hour))
-		if rest > math.MaxInt64-sum {
-			return 0, fmt.Errorf("%q is too long for a duration", s)
-		}
-		return sum + rest, nil
-	}
-	t, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration", s)
-	}
-	return t, nil
-}
-
 func durationOf(v any) (time.Duration, error) {
 	switch t := value.Scalar(v).(type) {
 	case time.Duration:
 		return t, nil
 	case string:
-		return ParseDuration(t)
+		return unit.Duration(t)
 	}
 	return 0, fmt.Errorf("not a duration")
-}
-
-var sizePattern = regexp.MustCompile(`^(\d+)\s*(B|KB|MB|GB)?$`)
-
-// ParseSize reads 500B, 64KB, 10MB, 1GB; 1KB is 1024 bytes.
-func ParseSize(s string) (Size, error) {
-	m := sizePattern.FindStringSubmatch(strings.TrimSpace(s))
-	if m == nil {
-		return 0, fmt.Errorf("%q is not a size: write 500B, 64KB, 10MB or 1GB", s)
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	shift := map[string]uint{"": 0, "B": 0, "KB": 10, "MB": 20, "GB": 30}[m[2]]
-	if err != nil || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is too large", s)
-	}
-	return Size(n << shift), nil
 }
 
 func number(v any) (float64, bool) {

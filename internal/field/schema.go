@@ -1,5 +1,7 @@
 package field
 
+import "pipelined/internal/unit"
+
 // JSONSchema describes the struct for editors: Draft-07, closed objects, no
 // alternatives. A value that may be given by ${{ }} allows a text of that form
 // beside its own type.
@@ -73,11 +75,11 @@ func (k *kindSpec) schema() map[string]any {
 	case formFloat:
 		return templated("number")
 	case formDuration:
-		return map[string]any{"type": "string", "pattern": `^(\d+(\.\d+)?(ms|us|s|m|h|d))+$|` + templatePattern}
+		return map[string]any{"type": "string", "pattern": unit.DurationPattern + "|" + templatePattern}
 	case formSize:
-		return map[string]any{"type": []string{"integer", "string"}, "pattern": `^\d+ *(B|KB|MB|GB)?$|` + templatePattern}
+		return map[string]any{"type": []string{"integer", "string"}, "pattern": unit.SizePattern + "|" + templatePattern}
 	case formName:
-		return map[string]any{"type": "string", "pattern": namePattern.String()}
+		return map[string]any{"type": "string", "pattern": unit.NamePattern}
 	case formList:
 		return map[string]any{"type": []string{"array", "string"}, "items": k.elem.schema(), "pattern": templatePattern}
 	case formMap:

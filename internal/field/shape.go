@@ -14,6 +14,7 @@ import (
 	"pipelined"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
+	"pipelined/internal/unit"
 )
 
 // Shape is what Of learned from a struct. It is immutable.
@@ -209,11 +210,11 @@ func bound(t reflect.Type, f reflect.StructField, k *kindSpec, tag string) *limi
 		n, err = strconv.ParseFloat(text, 64)
 	case formDuration:
 		var d time.Duration
-		d, err = ParseDuration(text)
+		d, err = unit.Duration(text)
 		n = float64(d)
 	case formSize:
-		var size Size
-		size, err = ParseSize(text)
+		var size int64
+		size, err = unit.Size(text)
 		n = float64(size)
 	default:
 		err = fmt.Errorf("%s has no range", k.name())

@@ -290,7 +290,7 @@ type Condition struct {
 
 // EventQuery selects events of the log for people and replays.
 type EventQuery struct {
-	Types []string // patterns, see MatchType; empty means all
+	Types []string // patterns, see package pattern; empty means all
 	After int64    // numbers above it
 	Since time.Time
 	ID    string

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"pipelined/internal/unit"
+
 	robfig "github.com/robfig/cron/v3"
 )
 
@@ -67,10 +69,10 @@ const maxEvery = 366 * 24 * time.Hour
 
 func parseEvery(text string, loc *time.Location) (Schedule, error) {
 	written := strings.TrimSpace(strings.TrimPrefix(text, "@every"))
-	d, ok := duration(written)
+	d, err := unit.Span(written)
 	e := &Error{Code: codeInterval, Consequence: "The schedule could not be kept.", Fix: "write a duration such as @every 15m"}
 	switch {
-	case !ok || !strings.HasPrefix(text, "@every "):
+	case err != nil || !strings.HasPrefix(text, "@every "):
 		e.Summary = fmt.Sprintf("%q is not a duration", written)
 	case d <= 0:
 		e.Summary = "an interval must be longer than nothing"
@@ -82,16 +84,6 @@ func parseEvery(text string, loc *time.Location) (Schedule, error) {
 		return Schedule{expr: text, loc: loc, every: d}, nil
 	}
 	return Schedule{}, e
-}
-
-// duration reads Go's durations and whole days.
-func duration(text string) (time.Duration, bool) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseInt(days, 10, 32)
-		return time.Duration(n) * 24 * time.Hour, err == nil && n < 100_000
-	}
-	d, err := time.ParseDuration(text)
-	return d, err == nil
 }
 
 // cronField is one of the five and what may stand in it.

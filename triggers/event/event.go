@@ -1,8 +1,7 @@
 // Package event starts pipelines for events of the log.
 //
 // It declares what an author may say about a subscription and checks it; the
-// broker carries it out. Match is the one place that decides which types a
-// subscription takes.
+// broker carries it out.
 package event
 
 import (
@@ -13,6 +12,7 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
 	"pipelined/triggers"
 )
 
@@ -34,7 +34,7 @@ retry:
 }, plan)
 
 const details = "In `types`, a `*` stands for one segment, and a `*` at the end for one or more: `order.*` takes `order.created` and\n" +
-	"`order.line.added`.\n\n" +
+	"`order.line.added`. A `*` at the beginning does not stand for `pipelined`, with which the runtime's own types begin.\n\n" +
 	"Without `retry` the first failure is the last. With it the event is delivered again, later, while the error is\n" +
 	"retriable; the effects of a failed try are dropped, and no worker waits. `order_by` keeps events of the same value in\n" +
 	"order: while one waits for its next try, `while_waiting: block` holds back the others of its value and `skip` lets them\n" +
@@ -105,7 +105,7 @@ func checkTypes(types []string, c *field.Context) bool {
 		if list != nil && i < len(list.Content) {
 			at = list.Content[i]
 		}
-		switch fix := whyNot(typ); {
+		switch fix := pattern.Check(typ); {
 		case fix != "":
 			c.Report(codePattern, diag.Error, at, fmt.Sprintf("%q is not an event type", typ),
 				"No event could ever match it.", fix)

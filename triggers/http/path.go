@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pipelined/internal/diag"
+	"pipelined/internal/unit"
 	"pipelined/triggers"
 )
 
@@ -141,11 +142,9 @@ func closing(text string) int {
 	return -1
 }
 
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 func parameter(text string) (piece, *pathError) {
 	name, pattern, restricted := strings.Cut(text, ":")
-	if !nameForm.MatchString(name) {
+	if !unit.IsName(name) {
 		return piece{}, &pathError{codeParam, fmt.Sprintf("%q is not a name of a parameter", name), "begin with a small letter and use small letters, digits and _, such as {order_id}"}
 	}
 	if !restricted {

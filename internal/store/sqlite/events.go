@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 )
 
@@ -168,7 +169,7 @@ func (s *Store) FindEvents(ctx context.Context, q store.EventQuery) ([]store.Sto
 	rows, err := s.search.QueryContext(ctx, eventSelect+"where "+where+" order by seq "+direction, args...)
 	var out []store.StoredEvent
 	err = each(rows, err, scanEvent, func(e store.StoredEvent) bool {
-		if matchesAny(q.Types, e.Type) {
+		if len(q.Types) == 0 || pattern.MatchAny(q.Types, e.Type) {
 			out = append(out, e)
 		}
 		return len(out) < limit
@@ -206,18 +207,6 @@ func eventConditions(q store.EventQuery) (where string, args []any) {
 		add("("+strings.Join(append(types, "0"), " or ")+")", patterns...)
 	}
 	return strings.Join(conditions, " and "), args
-}
-
-func matchesAny(patterns []string, typ string) bool {
-	if len(patterns) == 0 {
-		return true
-	}
-	for _, p := range patterns {
-		if store.MatchType(p, typ) {
-			return true
-		}
-	}
-	return false
 }
 
 // Deferred returns the waiting deliveries of a subscription.
