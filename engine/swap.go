@@ -132,30 +132,23 @@ func (r *revisions) forget(ctx context.Context, wanted map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	last, err := r.engine.config.Store.LastSeq(ctx)
-	if err != nil {
-		return err
-	}
 	for _, s := range list {
 		if wanted[s.Name] {
 			continue
 		}
-		waiting, err := r.engine.config.Store.Deferred(ctx, s.Name)
-		if err != nil {
-			return err
-		}
-		aside, err := r.engine.config.Store.ParkedGroups(ctx, s.Name)
-		if err != nil {
-			return err
-		}
-		if s.Floor >= last && len(waiting) == 0 && len(aside) == 0 && !r.engine.broker.Holds(s.Name) {
-			if err := r.engine.config.Store.Unsubscribe(ctx, s.Name); err != nil {
-				return fmt.Errorf("forget %s: %w", s.Name, err)
-			}
+		if r.engine.broker.Holds(s.Name) {
+			r.engine.config.Logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
+				"subscription", s.Name, "from", s.Floor+1)
 			continue
 		}
-		r.engine.config.Logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
-			"subscription", s.Name, "from", s.Floor+1, "to", last, "waiting", len(waiting), "groups_set_aside", len(aside))
+		owed, err := r.engine.config.Store.Unsubscribe(ctx, s.Name)
+		if err != nil {
+			return fmt.Errorf("forget %s: %w", s.Name, err)
+		}
+		if !owed.Nothing() {
+			r.engine.config.Logger.Warn("no pipeline takes this subscription's events any more; they are kept until one of that name does",
+				"subscription", s.Name, "from", owed.From, "to", owed.To, "waiting", owed.Waiting, "set_aside", owed.Aside)
+		}
 	}
 	return nil
 }

@@ -36,11 +36,18 @@ func (b *breaking) Configure(ctx context.Context, c []store.Collection, t []stor
 	return errors.Join(b.fails("Configure"), b.Store.Configure(ctx, c, t))
 }
 
-func (b *breaking) Subscribe(ctx context.Context, name string, from int64) (store.Subscription, error) {
+func (b *breaking) Subscribe(ctx context.Context, name string, from int64) error {
 	if err := b.fails("Subscribe"); err != nil {
-		return store.Subscription{}, err
+		return err
 	}
 	return b.Store.Subscribe(ctx, name, from)
+}
+
+func (b *breaking) Acquire(ctx context.Context, name string) ([]store.Lease, error) {
+	if err := b.fails("Acquire"); err != nil {
+		return nil, err
+	}
+	return b.Store.Acquire(ctx, name)
 }
 
 func (b *breaking) Deferred(ctx context.Context, name string) ([]store.Deferred, error) {
@@ -115,7 +122,7 @@ func (h *harness) by(collection string) string {
 // and the swap works when the store does.
 func TestASwapIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Configure", "Subscribe", "Deferred", "ParkedGroups", "LastTick", "Claims"} {
+	for _, method := range []string{"Configure", "Subscribe", "Acquire", "Deferred", "ParkedGroups", "LastTick", "Claims"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			b := &breaking{}

@@ -244,8 +244,8 @@ func TestCatchingUp(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Floor != 4 {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if err := b.store.Unsubscribe(t.Context(), "s"); err != nil {
-		t.Fatal(err)
+	if owed, err := b.store.Unsubscribe(t.Context(), "s"); err != nil || !owed.Nothing() {
+		t.Fatalf("%+v, %v", owed, err)
 	}
 	elsewhere()
 	if err := b.broker.CatchUp(t.Context()); err != nil {

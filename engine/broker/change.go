@@ -19,7 +19,7 @@ type Change struct {
 
 // found is what the store has of a subscription.
 type found struct {
-	at     store.Subscription
+	at     store.Lease
 	rows   []store.Deferred
 	groups map[string]int
 }
@@ -59,16 +59,17 @@ func (b *Broker) takeBack(ctx context.Context, before []store.Subscription) erro
 	var failed error
 	for _, s := range now {
 		if !slices.ContainsFunc(before, func(o store.Subscription) bool { return o.Name == s.Name }) {
-			failed = errors.Join(failed, b.store.Unsubscribe(ctx, s.Name))
+			_, err := b.store.Unsubscribe(ctx, s.Name)
+			failed = errors.Join(failed, err)
 		}
 	}
 	return failed
 }
 
 func (b *Broker) lookUp(ctx context.Context, cfg Config) (*found, error) {
-	at, err := b.store.Subscribe(ctx, cfg.Name, cfg.From)
+	at, err := b.acquire(ctx, cfg.Name, cfg.From)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe %s: %w", cfg.Name, err)
+		return nil, err
 	}
 	rows, err := b.store.Deferred(ctx, cfg.Name)
 	if err != nil {
@@ -79,6 +80,21 @@ func (b *Broker) lookUp(ctx context.Context, cfg Config) (*found, error) {
 		return nil, fmt.Errorf("read what %s has set aside: %w", cfg.Name, err)
 	}
 	return &found{at, rows, groups}, nil
+}
+
+// acquire declares a subscription and leases its place in the log.
+func (b *Broker) acquire(ctx context.Context, name string, from int64) (store.Lease, error) {
+	if err := b.store.Subscribe(ctx, name, from); err != nil {
+		return store.Lease{}, err
+	}
+	leases, err := b.store.Acquire(ctx, name)
+	if err != nil {
+		return store.Lease{}, err
+	}
+	if len(leases) != 1 {
+		return store.Lease{}, fmt.Errorf("subscribe %s: this process may work on %d partitions, not on one", name, len(leases))
+	}
+	return leases[0], nil
 }
 
 func (b *Broker) find(name string) *Subscription {

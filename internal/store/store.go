@@ -249,13 +249,34 @@ type EventType struct {
 	Dedupe time.Duration // window of publish.id; 0: the default of Config
 }
 
-// Subscription is how far one subscription is.
+// Subscription is a place in the log.
 type Subscription struct {
 	Name  string
-	Epoch int64   // under which it is acknowledged
-	Floor int64   // every number up to it is done
-	Done  []Range // done above the floor, ascending, not touching
+	Floor int64 // every number up to it is done, in all partitions
 }
+
+// Lease is the right to work on one partition of a subscription, and where it stands.
+// What is acknowledged speaks under its epoch. A store that one process has for itself
+// has one partition, 0, in which every event is.
+type Lease struct {
+	Subscription string
+	Partition    int
+	Epoch        int64
+	Floor        int64   // every number up to it is done
+	Done         []Range // done above the floor, ascending, not touching
+	// Lost is closed when the lease is: taken over, released, or the store closed.
+	Lost <-chan struct{}
+}
+
+// Owed is what a subscription is not done with.
+type Owed struct {
+	From, To int64 // numbers of the log it has not folded or acknowledged all of; 0 for none
+	Waiting  int   // deliveries that wait
+	Aside    int   // events set aside
+}
+
+// Nothing reports whether nothing is owed.
+func (o Owed) Nothing() bool { return o == Owed{} }
 
 // Query selects documents of a collection. The store applies Conditions as far
 // as it can and may return more than match (a superset); the caller evaluates
@@ -327,12 +348,21 @@ type Store interface {
 
 	// LastSeq is the number of the newest event; 0 if there never was one.
 	LastSeq(ctx context.Context) (int64, error)
-	// Subscribe returns where name stands, creating it with its floor at `from`
-	// if it does not exist (from < 0 means after the newest event).
-	Subscribe(ctx context.Context, name string, from int64) (Subscription, error)
-	// Subscriptions lists all; Unsubscribe forgets one and its Deferred rows.
+	// Subscribe declares a subscription: one that does not exist is created with its
+	// floor at `from` (from < 0 means after the newest event).
+	Subscribe(ctx context.Context, name string, from int64) error
+	// Subscriptions lists all, by name.
 	Subscriptions(ctx context.Context) ([]Subscription, error)
-	Unsubscribe(ctx context.Context, name string) error
+	// Unsubscribe forgets a subscription if nothing is owed to it, in one step, and
+	// returns what is; owed nothing means that there is no such subscription any more.
+	Unsubscribe(ctx context.Context, name string) (Owed, error)
+	// Acquire leases the partitions of a subscription that this process is to work on,
+	// those it has already among them; none if others have them all.
+	Acquire(ctx context.Context, subscription string) ([]Lease, error)
+	// Renew keeps leases for another term; if one is lost it is ErrTaken. Release gives
+	// them back, so that others need not wait for their term; lost ones are no mistake.
+	Renew(ctx context.Context, leases []Lease) error
+	Release(ctx context.Context, leases []Lease) error
 	// Read returns up to limit events with numbers above after, ascending.
 	Read(ctx context.Context, after int64, limit int) ([]StoredEvent, error)
 	// FindEvents is Read for people.

@@ -281,6 +281,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.health.closed)
 	s.writer.stop()
+	for _, sub := range s.writer.subs {
+		sub.lease.end()
+	}
 	return s.release()
 }
 

@@ -32,15 +32,10 @@ func TestMain(m *testing.M) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) storetest.Opener {
+	storetest.Run(t, storetest.Features{}, func(t *testing.T) storetest.Opener {
 		path := filepath.Join(t.TempDir(), "data.db")
-		return func(t *testing.T, c pipelined.Clock) store.Store {
-			t.Helper()
-			s, err := sqlite.Open(path, sqlite.Config{Clock: c})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
+		return func(_ *testing.T, c pipelined.Clock) (store.Store, error) {
+			return sqlite.Open(path, sqlite.Config{Clock: c})
 		}
 	})
 }
@@ -148,7 +143,10 @@ func commitForEver(path string) {
 	if err != nil {
 		os.Exit(1)
 	}
-	if _, err := s.Subscribe(context.Background(), "sub", 0); err != nil {
+	if err := s.Subscribe(context.Background(), "sub", 0); err != nil {
+		os.Exit(1)
+	}
+	if _, err := s.Acquire(context.Background(), "sub"); err != nil {
 		os.Exit(1)
 	}
 	var mu sync.Mutex
@@ -242,12 +240,12 @@ func check(t *testing.T, path string, said map[string]bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	subs, err := s.Subscriptions(t.Context())
+	leases, err := s.Acquire(t.Context(), "sub")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last != 2*documents || len(subs) != 1 || subs[0].Floor != documents || len(subs[0].Done) != 0 {
-		t.Fatalf("half a batch: %d documents, %d events, subscription %+v", documents, last, subs)
+	if last != 2*documents || leases[0].Floor != documents || len(leases[0].Done) != 0 {
+		t.Fatalf("half a batch: %d documents, %d events, subscription at %+v", documents, last, leases)
 	}
 	for id := range said {
 		if d, err := s.Get(t.Context(), "c", id); err != nil || d == nil {
@@ -274,7 +272,10 @@ func BenchmarkCommit(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			if _, err := s.Subscribe(b.Context(), "sub", 0); err != nil {
+			if err := s.Subscribe(b.Context(), "sub", 0); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := s.Acquire(b.Context(), "sub"); err != nil {
 				b.Fatal(err)
 			}
 			data := `{"x":"` + strings.Repeat("y", 490) + `"}`

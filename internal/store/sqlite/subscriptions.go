@@ -20,6 +20,7 @@ type subscription struct {
 	floor int64
 	done  []span
 	dirty bool
+	lease *lease
 }
 
 type span struct{ from, to int64 }
@@ -61,12 +62,8 @@ func (s *subscription) has(n int64) bool {
 	return in
 }
 
-// The only partition of a subscription, and the epoch of its lease: no other process
-// has the store open, so nobody can take it over.
-const (
-	partition = 0
-	epoch     = 1
-)
+// partition is the only one of a subscription.
+const partition = 0
 
 // mayAck says why the acknowledgements of a batch cannot be: one is made already, or
 // the lease is lost. It looks at memory only.
@@ -92,7 +89,7 @@ func (w *writer) mayAck(b *store.Batch) error {
 // leased returns the subscription that a batch speaks for.
 func (w *writer) leased(name string, p int, e int64) (*subscription, error) {
 	s := w.subs[name]
-	if s == nil || p != partition || e != epoch {
+	if s == nil || p != partition || !s.lease.held(e) {
 		return nil, fmt.Errorf("partition %d of %s is not held at epoch %d: %w", p, name, e, store.ErrTaken)
 	}
 	return s, nil
@@ -108,7 +105,7 @@ func (w *writer) touch(name string) *subscription {
 		if _, known := w.before[name]; !known {
 			w.before[name] = subscription{} // was not there
 		}
-		s = &subscription{name: name}
+		s = &subscription{name: name, lease: &lease{epoch: w.terms[name]}}
 		w.subs[name] = s
 	} else if _, known := w.before[name]; !known {
 		w.before[name] = *s // ranges are replaced, never changed in place
@@ -168,7 +165,7 @@ func (w *writer) loadSubscriptions(ctx context.Context) error {
 }
 
 func scanSubscription(rows *sql.Rows) (*subscription, error) {
-	s := &subscription{}
+	s := &subscription{lease: &lease{}}
 	var text string
 	if err := rows.Scan(&s.name, &s.floor, &text); err != nil {
 		return nil, err
@@ -178,27 +175,21 @@ func scanSubscription(rows *sql.Rows) (*subscription, error) {
 	return s, err
 }
 
-func (s *subscription) public() store.Subscription {
-	out := store.Subscription{Name: s.name, Epoch: epoch, Floor: s.floor}
-	for _, e := range s.done {
-		out.Done = append(out.Done, store.Range{From: e.from, To: e.to})
-	}
-	return out
-}
-
-// Subscribe returns where a subscription stands, creating it if need be.
-func (s *Store) Subscribe(ctx context.Context, name string, from int64) (out store.Subscription, err error) {
-	err = s.do(ctx, func(_ context.Context, w *writer) error {
+// Subscribe declares a subscription.
+func (s *Store) Subscribe(ctx context.Context, name string, from int64) error {
+	err := s.do(ctx, func(_ context.Context, w *writer) error {
 		if w.subs[name] == nil {
 			sub := w.touch(name)
 			if sub.floor = from; from < 0 {
 				sub.floor = w.nextSeq - 1
 			}
 		}
-		out = w.subs[name].public()
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return fmt.Errorf("subscribe %s: %w", name, err)
+	}
+	return nil
 }
 
 // Subscriptions lists all, by name.
@@ -206,7 +197,7 @@ func (s *Store) Subscriptions(ctx context.Context) (out []store.Subscription, er
 	err = s.do(ctx, func(_ context.Context, w *writer) error {
 		out = nil
 		for _, sub := range w.subs {
-			out = append(out, sub.public())
+			out = append(out, store.Subscription{Name: sub.name, Floor: sub.floor})
 		}
 		return nil
 	})
@@ -214,21 +205,39 @@ func (s *Store) Subscriptions(ctx context.Context) (out []store.Subscription, er
 	return out, err
 }
 
-// Unsubscribe forgets a subscription and what waits for it.
-func (s *Store) Unsubscribe(ctx context.Context, name string) error {
-	return s.do(ctx, func(ctx context.Context, w *writer) error {
-		if w.subs[name] == nil {
+// Unsubscribe forgets a subscription that is owed nothing.
+func (s *Store) Unsubscribe(ctx context.Context, name string) (owed store.Owed, err error) {
+	err = s.do(ctx, func(ctx context.Context, w *writer) error {
+		owed = store.Owed{}
+		sub := w.subs[name]
+		if sub == nil {
 			return nil
 		}
-		w.touch(name)
-		delete(w.subs, name)
-		for _, text := range []string{"delete from subscriptions where name = ?", "delete from deferred where subscription = ?", "delete from parked where subscription = ?"} {
-			if _, err := w.conn.ExecContext(ctx, text, name); err != nil {
-				return err
-			}
+		if owed, err = w.owed(ctx, sub); err != nil || !owed.Nothing() {
+			return err
 		}
-		return nil
+		w.touch(name)
+		sub.lease.end()
+		w.terms[name] = sub.lease.epoch
+		delete(w.subs, name)
+		_, err := w.conn.ExecContext(ctx, "delete from subscriptions where name = ?", name)
+		return err
 	})
+	if err != nil {
+		return store.Owed{}, fmt.Errorf("unsubscribe %s: %w", name, err)
+	}
+	return owed, nil
+}
+
+// owed is what a subscription is not done with.
+func (w *writer) owed(ctx context.Context, sub *subscription) (o store.Owed, err error) {
+	if last := w.nextSeq - 1; sub.floor < last {
+		o.From, o.To = sub.floor+1, last
+	}
+	err = errors.Join(
+		w.conn.QueryRowContext(ctx, "select count(*) from deferred where subscription = ?", sub.name).Scan(&o.Waiting),
+		w.conn.QueryRowContext(ctx, "select count(*) from parked where subscription = ?", sub.name).Scan(&o.Aside))
+	return o, err
 }
 
 // Meta returns a text of the small table.

@@ -64,7 +64,8 @@ type writer struct {
 	nextDefer int64
 	lastEpoch int64 // of a claim; never goes back
 	subs      map[string]*subscription
-	rows      []any // of events with numbers that are not inserted yet
+	terms     map[string]int64 // epochs of the leases of forgotten ones, so that none comes again
+	rows      []any            // of events with numbers that are not inserted yet
 
 	before   map[string]subscription // of those changed in this group
 	firstSeq int64                   // nextSeq when the group began
@@ -73,7 +74,7 @@ type writer struct {
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	w := &writer{s: s, conn: s.conn, queue: make(chan *request, queueLimit), gone: make(chan struct{}),
-		subs: map[string]*subscription{}, before: map[string]subscription{}}
+		subs: map[string]*subscription{}, terms: map[string]int64{}, before: map[string]subscription{}}
 	var last, trimmed, deferred, epochs sql.NullInt64
 	err := errors.Join(
 		w.conn.QueryRowContext(ctx, "select max(seq) from events").Scan(&last),

@@ -82,8 +82,7 @@ func acks(s *suite) {
 	for n := range 9 {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event("x", n)}})
 	}
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 3), s.ack("sub", 5, 6), s.ack("sub", 0, 8)}})
 	lost, elsewhere := s.ack("sub", 0, 4), s.ack("sub", 0, 4)
 	lost.Epoch += 7
@@ -109,14 +108,14 @@ func acks(s *suite) {
 		}
 	}
 	s.reopen()
-	list, last := s.subscriptions(), s.last()
+	at, last := s.lease("sub"), s.last()
 	want := []store.Range{{From: 5, To: 6}, {From: 8, To: 8}}
-	if list[0].Floor != 3 || !slices.Equal(list[0].Done, want) || last != 9 || s.count() != 0 {
-		s.Errorf("%+v, %d events, %d documents", list, last, s.count())
+	if at.Floor != 3 || !slices.Equal(at.Done, want) || last != 9 || s.count() != 0 {
+		s.Errorf("%+v, %d events, %d documents", at, last, s.count())
 	}
 	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 0, 4), s.ack("sub", 0, 7)}})
-	if list = s.subscriptions(); list[0].Floor != 8 || len(list[0].Done) != 0 {
-		s.Errorf("%+v", list)
+	if at = s.lease("sub"); at.Floor != 8 || len(at.Done) != 0 {
+		s.Errorf("%+v", at)
 	}
 }
 
@@ -126,8 +125,7 @@ func contendedAcks(s *suite) {
 	for n := range numbers {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event("x", n)}})
 	}
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	claim := s.ack("sub", 0, 0)
 	var won [numbers + 1]atomic.Int64
 	var wg sync.WaitGroup
@@ -161,8 +159,7 @@ func contendedAcks(s *suite) {
 }
 
 func ranges(s *suite) {
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	for i, r := range [][2]int64{{5, 6}, {9, 9}, {1, 2}, {7, 8}, {20, 30}, {10, 12}} {
 		if i%2 == 0 {
 			s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", r[0], r[1])}})
@@ -171,37 +168,83 @@ func ranges(s *suite) {
 		}
 	}
 	s.reopen()
-	list := s.subscriptions()
+	at := s.lease("sub")
 	want := []store.Range{{From: 5, To: 12}, {From: 20, To: 30}}
-	if len(list) != 1 || list[0].Floor != 2 || !slices.Equal(list[0].Done, want) {
-		s.Fatalf("%+v", list)
+	if at.Floor != 2 || !slices.Equal(at.Done, want) {
+		s.Fatalf("%+v", at)
 	}
 	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 3, 19), s.fold("sub", 1, 30)}}) // they may cover what is done
-	if list = s.subscriptions(); list[0].Floor != 30 || len(list[0].Done) != 0 {
-		s.Errorf("%+v", list)
+	if at = s.lease("sub"); at.Floor != 30 || len(at.Done) != 0 {
+		s.Errorf("%+v", at)
 	}
 }
 
 func subscribe(s *suite) {
 	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2)}})
-	begin, err1 := s.s.Subscribe(s.Context(), "old", 0)
-	now, err2 := s.s.Subscribe(s.Context(), "new", -1)
-	again, err3 := s.s.Subscribe(s.Context(), "old", -1)
-	s.must(errors.Join(err1, err2, err3))
-	if begin.Floor != 0 || now.Floor != 2 || again.Floor != 0 {
-		s.Errorf("%v %v %v", begin, now, again)
+	s.subscribe("old", 0)
+	s.subscribe("new", -1)
+	s.subscribe("old", -1) // it is there
+	want := []store.Subscription{{Name: "new", Floor: 2}, {Name: "old", Floor: 0}}
+	for range 2 {
+		if list := s.subscriptions(); !slices.Equal(list, want) {
+			s.Errorf("%v", list)
+		}
+		s.reopen()
 	}
-	s.must(s.s.Unsubscribe(s.Context(), "old"))
+}
+
+// leases are given, renewed and given back; who has none acknowledges nothing.
+func leases(s *suite) {
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2), event("x", 3)}})
+	if _, err := s.s.Acquire(s.Context(), "sub"); !errors.Is(err, store.ErrTaken) {
+		s.Errorf("of nothing: %v", err)
+	}
+	s.subscribe("sub", 0)
+	first := s.lease("sub")
+	if same := s.lease("sub"); same.Epoch != first.Epoch || ended(same) {
+		s.Errorf("%+v, asked again %+v", first, same)
+	}
+	ack := func(l store.Lease, seq int64) *store.Batch {
+		return &store.Batch{Acks: []store.Ack{{Subscription: "sub", Partition: l.Partition, Epoch: l.Epoch, Seq: seq}}}
+	}
+	s.commit(ack(first, 1))
+	s.must(s.s.Renew(s.Context(), []store.Lease{first}))
+	s.must(s.s.Release(s.Context(), []store.Lease{first}))
+	s.must(s.s.Release(s.Context(), []store.Lease{first})) // twice is harmless
+	s.refused(ack(first, 2), store.ErrTaken)
+	s.refused(&store.Batch{Folds: []store.Fold{{Subscription: "sub", Epoch: first.Epoch, From: 2, To: 2}}}, store.ErrTaken)
+	if err := s.s.Renew(s.Context(), []store.Lease{first}); !errors.Is(err, store.ErrTaken) || !ended(first) {
+		s.Errorf("renewed after it was given back: %v, ended %v", err, ended(first))
+	}
+	second := s.lease("sub")
+	if second.Epoch == first.Epoch || second.Floor != 1 || ended(second) {
+		s.Errorf("%+v after %+v", second, first)
+	}
+	s.refused(ack(first, 2), store.ErrTaken)
+	s.commit(ack(second, 2))
 	s.reopen()
-	if list := s.subscriptions(); len(list) != 1 || list[0].Name != "new" {
-		s.Errorf("%v", list)
+	if !ended(second) {
+		s.Error("a lease outlives its store")
+	}
+	s.refused(ack(second, 3), store.ErrTaken) // nobody has it
+	if third := s.lease("sub"); third.Floor != 2 {
+		s.Errorf("%+v", third)
+	}
+}
+
+// ended reports whether a lease is lost.
+func ended(l store.Lease) bool {
+	select {
+	case <-l.Lost:
+		return true
+	default:
+		return false
 	}
 }
 
 func deferred(s *suite) {
 	ev := store.StoredEvent{Seq: 7, Event: *event("x", 7)}
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	r := s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 7)}, Defer: []store.Deferred{
 		{Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
 		{Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
@@ -240,8 +283,7 @@ func delayed(s *suite) {
 
 func retention(s *suite) {
 	s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "long", Retain: 365 * 24 * time.Hour}}))
-	_, err := s.s.Subscribe(s.Context(), "slow", 0)
-	s.must(err)
+	s.subscribe("slow", 0)
 	for i := range 10 {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event(map[bool]string{true: "long", false: "short"}[i == 2], i)}})
 	}
@@ -300,20 +342,47 @@ func (s *suite) found(q store.EventQuery) string {
 	return fmt.Sprint(seqs)
 }
 
+// forgotten is only what is owed nothing: numbers of the log, waiting deliveries and
+// events set aside keep a subscription, each alone.
 func forgotten(s *suite) {
-	s.refused(&store.Batch{Acks: []store.Ack{{Subscription: "never", Epoch: 1, From: 1, Seq: 2}}}, store.ErrTaken)
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
-	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1)}, Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
-	late := s.ack("sub", 1, 1)
-	s.must(s.s.Unsubscribe(s.Context(), "sub"))
-	s.must(s.s.Unsubscribe(s.Context(), "sub")) // twice is harmless
-	s.refused(&store.Batch{Acks: []store.Ack{late}}, store.ErrTaken)
-	s.reopen()
-	waiting, err := s.s.Deferred(s.Context(), "sub")
-	if err != nil || len(waiting) != 0 || len(s.subscriptions()) != 0 {
-		s.Errorf("%v wait, subscriptions %v, %v", waiting, s.subscriptions(), err)
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2)}})
+	s.subscribe("other", 0)
+	s.subscribe("sub", 0)
+	expect := func(want store.Owed) {
+		s.Helper()
+		for range 2 {
+			owed, err := s.s.Unsubscribe(s.Context(), "sub")
+			if there := slices.ContainsFunc(s.subscriptions(), func(e store.Subscription) bool { return e.Name == "sub" }); err != nil || owed != want || there == want.Nothing() {
+				s.Errorf("%+v, want %+v, it is there: %v, %v", owed, want, there, err)
+			}
+		}
 	}
+	expect(store.Owed{From: 1, To: 2})
+	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 0, 2)}})
+	expect(store.Owed{From: 1, To: 2})
+	parked := []store.Parked{{Subscription: "sub", Group: "g", Seq: 1}}
+	r := s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 1, 1)}, Park: parked,
+		Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
+	expect(store.Owed{Waiting: 1, Aside: 1})
+	s.commit(&store.Batch{Unpark: parked})
+	expect(store.Owed{Waiting: 1})
+	s.reopen()
+	s.commit(&store.Batch{Release: r.DeferredIDs})
+	l := s.lease("sub")
+	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 3)}})
+	expect(store.Owed{From: 3, To: 3})
+	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 3, 3)}})
+	expect(store.Owed{})
+	if !ended(l) {
+		s.Error("the lease of what is forgotten goes on")
+	}
+	late := store.Ack{Subscription: "sub", Epoch: l.Epoch, Seq: 3}
+	s.refused(&store.Batch{Acks: []store.Ack{late}}, store.ErrTaken)
+	s.subscribe("sub", 0)
+	if again := s.lease("sub"); again.Epoch == l.Epoch || again.Floor != 0 {
+		s.Errorf("%+v", again)
+	}
+	s.refused(&store.Batch{Acks: []store.Ack{late}}, store.ErrTaken)
 }
 
 func retentionOfWaiting(s *suite) {
@@ -338,8 +407,7 @@ func parked(s *suite) {
 	for n := range 6 {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event("t", n)}})
 	}
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	row := func(group string, seq int64) store.Parked {
 		return store.Parked{Subscription: "sub", Group: group, Seq: seq}
 	}
@@ -347,7 +415,7 @@ func parked(s *suite) {
 	s.commit(park)
 	s.commit(park) // who does not know whether it happened may repeat it
 	s.clock.Advance(365 * 24 * time.Hour)
-	_, err = s.s.Trim(s.Context(), s.clock.Now())
+	_, err := s.s.Trim(s.Context(), s.clock.Now())
 	s.must(err)
 	s.reopen()
 	groups, err := s.s.ParkedGroups(s.Context(), "sub")
@@ -376,9 +444,5 @@ func parked(s *suite) {
 	s.refused(&store.Batch{Unpark: []store.Parked{row("a", 4), row("a", 1)}}, store.ErrTaken)
 	if got := list("a", 0, 9); !slices.Equal(got, []int64{4, 6}) {
 		s.Errorf("after one is done: %v", got)
-	}
-	s.must(s.s.Unsubscribe(s.Context(), "sub"))
-	if groups, err := s.s.ParkedGroups(s.Context(), "sub"); err != nil || len(groups) != 0 {
-		s.Errorf("of a subscription that is forgotten: %v, %v", groups, err)
 	}
 }

@@ -231,14 +231,19 @@ type walk struct {
 func (w *walk) subscribe() {
 	name := fmt.Sprint("sub", w.random.IntN(3))
 	if _, known := w.model.floors[name]; known && w.random.IntN(3) == 0 {
-		w.must(w.s.Unsubscribe(w.Context(), name))
-		delete(w.model.floors, name)
-		delete(w.model.done, name)
+		owed, err := w.s.Unsubscribe(w.Context(), name)
+		w.must(err)
+		if owed.Nothing() != (w.model.floors[name] >= w.model.seq) {
+			w.Errorf("%s at %d of %d is owed %+v", name, w.model.floors[name], w.model.seq, owed)
+		}
+		if owed.Nothing() {
+			delete(w.model.floors, name)
+			delete(w.model.done, name)
+		}
 		return
 	}
 	from := int64(w.random.IntN(2)) - 1
-	_, err := w.s.Subscribe(w.Context(), name, from)
-	w.must(err)
+	w.suite.subscribe(name, from)
 	if _, known := w.model.floors[name]; !known {
 		w.model.done[name] = map[int64]bool{}
 		if w.model.floors[name] = 0; from < 0 {
@@ -352,12 +357,17 @@ func (w *walk) proofs(b *store.Batch) {
 func (w *walk) places(b *store.Batch) {
 	n := w.random.IntN
 	name := fmt.Sprint("sub", n(3))
-	if _, known := w.model.floors[name]; !known && n(8) > 0 {
+	_, known := w.model.floors[name]
+	if !known && n(8) > 0 {
 		return
+	}
+	lease := store.Lease{Epoch: 1}
+	if known {
+		lease = w.lease(name)
 	}
 	first := w.model.floors[name] + 1
 	for range n(3) {
-		a := store.Ack{Subscription: name, Epoch: 1, Seq: first + int64(n(12))}
+		a := store.Ack{Subscription: name, Epoch: lease.Epoch, Seq: first + int64(n(12))}
 		if n(2) == 0 {
 			a.From = max(1, a.Seq-int64(n(4)))
 		}
@@ -365,7 +375,7 @@ func (w *walk) places(b *store.Batch) {
 	}
 	if n(4) == 0 {
 		from := max(1, first+int64(n(8))-4)
-		b.Folds = append(b.Folds, store.Fold{Subscription: name, Epoch: 1, From: from, To: from + int64(n(6))})
+		b.Folds = append(b.Folds, store.Fold{Subscription: name, Epoch: lease.Epoch, From: from, To: from + int64(n(6))})
 	}
 }
 
@@ -394,13 +404,14 @@ func (w *walk) compare() {
 	w.compareDocuments(now)
 	for _, sub := range w.subscriptions() {
 		done := map[int64]bool{}
-		for _, a := range sub.Done {
+		at := w.lease(sub.Name)
+		for _, a := range at.Done {
 			for n := a.From; n <= a.To; n++ {
 				done[n] = true
 			}
 		}
-		if sub.Floor != w.model.floors[sub.Name] || !maps.Equal(done, w.model.done[sub.Name]) {
-			w.Errorf("%s is at %d %v, want %d %v", sub.Name, sub.Floor, sub.Done, w.model.floors[sub.Name], w.model.done[sub.Name])
+		if sub.Floor != w.model.floors[sub.Name] || at.Floor != sub.Floor || !maps.Equal(done, w.model.done[sub.Name]) {
+			w.Errorf("%s is at %d %v, want %d %v", sub.Name, sub.Floor, at.Done, w.model.floors[sub.Name], w.model.done[sub.Name])
 		}
 	}
 	deferred, err := w.s.Deferred(w.Context(), "waits")

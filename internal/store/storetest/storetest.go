@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -17,21 +18,47 @@ import (
 )
 
 // Opener opens the same store again and again: what it holds stays between.
-type Opener func(t *testing.T, c pipelined.Clock) store.Store
+type Opener func(t *testing.T, c pipelined.Clock) (store.Store, error)
+
+// Features is what not every store can.
+type Features struct {
+	// Several: it can be open several times at once, as in several processes. One that
+	// cannot refuses the second with store.ErrLocked.
+	Several bool
+}
 
 // suite is one test's store.
 type suite struct {
 	*testing.T
-	open  Opener
-	clock *clock.Fake
-	s     store.Store
+	opener Opener
+	clock  *clock.Fake
+	s      store.Store
 }
 
 var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
 
 // Run runs the suite; fresh returns an Opener of a store that is empty at first.
-func Run(t *testing.T, fresh func(t *testing.T) Opener) {
-	tests := map[string]func(*suite){
+func Run(t *testing.T, f Features, fresh func(t *testing.T) Opener) {
+	tests := cases()
+	if f.Several {
+		maps.Copy(tests, several())
+	} else {
+		tests["it is open once at a time"] = alone
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &suite{T: t, opener: fresh(t), clock: clock.NewFake(epoch)}
+			s.s = s.open()
+			t.Cleanup(func() { s.s.Close() })
+			test(s)
+		})
+	}
+}
+
+// cases are the tests of every store.
+func cases() map[string]func(*suite) {
+	return map[string]func(*suite){
 		"a batch happens whole or not at all":                whole,
 		"a refused batch does not concern its neighbours":    independent,
 		"an impossible batch fails alone":                    impossible,
@@ -43,7 +70,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"acknowledged ranges join":                           ranges,
 		"what nobody waits for is whole or not there":        doubt,
 		"a new subscription begins where it says":            subscribe,
-		"a forgotten subscription does not come back":        forgotten,
+		"a partition is leased, and given back":              leases,
+		"what is owed something is not forgotten":            forgotten,
 		"waiting deliveries stay until released":             deferred,
 		"events set aside come back group by group":          parked,
 		"delayed events appear at their time":                delayed,
@@ -76,15 +104,14 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"a closed store says so and has committed the rest":     closing,
 		"whatever is done in any order, the store is as it was": modelled,
 	}
-	for name, f := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := &suite{T: t, open: fresh(t), clock: clock.NewFake(epoch)}
-			s.s = s.open(t, s.clock)
-			t.Cleanup(func() { s.s.Close() })
-			f(s)
-		})
-	}
+}
+
+// open opens the store, once more if it is open already.
+func (s *suite) open() store.Store {
+	s.Helper()
+	opened, err := s.opener(s.T, s.clock)
+	s.must(err)
+	return opened
 }
 
 func (s *suite) reopen() {
@@ -92,7 +119,7 @@ func (s *suite) reopen() {
 	if err := s.s.Close(); err != nil {
 		s.Fatal(err)
 	}
-	s.s = s.open(s.T, s.clock)
+	s.s = s.open()
 }
 
 func (s *suite) commit(b *store.Batch) store.Result {
@@ -152,23 +179,30 @@ func (s *suite) last() int64 {
 // ack is an acknowledgement of a subscription that is there.
 func (s *suite) ack(name string, from, seq int64) store.Ack {
 	s.Helper()
-	return store.Ack{Subscription: name, Epoch: s.epochOf(name), From: from, Seq: seq}
+	l := s.lease(name)
+	return store.Ack{Subscription: name, Partition: l.Partition, Epoch: l.Epoch, From: from, Seq: seq}
 }
 
 func (s *suite) fold(name string, from, to int64) store.Fold {
 	s.Helper()
-	return store.Fold{Subscription: name, Epoch: s.epochOf(name), From: from, To: to}
+	l := s.lease(name)
+	return store.Fold{Subscription: name, Partition: l.Partition, Epoch: l.Epoch, From: from, To: to}
 }
 
-func (s *suite) epochOf(name string) int64 {
+// lease is the lease of a subscription of one partition.
+func (s *suite) lease(name string) store.Lease {
 	s.Helper()
-	for _, sub := range s.subscriptions() {
-		if sub.Name == name {
-			return sub.Epoch
-		}
+	list, err := s.s.Acquire(s.Context(), name)
+	s.must(err)
+	if len(list) != 1 || list[0].Subscription != name || list[0].Epoch == 0 {
+		s.Fatalf("leases of %s: %+v", name, list)
 	}
-	s.Fatalf("there is no subscription %s", name)
-	return 0
+	return list[0]
+}
+
+func (s *suite) subscribe(name string, from int64) {
+	s.Helper()
+	s.must(s.s.Subscribe(s.Context(), name, from))
 }
 
 func (s *suite) subscriptions() []store.Subscription {
@@ -179,8 +213,7 @@ func (s *suite) subscriptions() []store.Subscription {
 }
 
 func whole(s *suite) {
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	s.commit(&store.Batch{Documents: []store.Write{put("a", `{"v":1}`)}})
 	held := s.claim(store.TickClaim, store.Tick{Pipeline: "p", Scheduled: epoch}.Key(), "other", "third")
 	s.refused(&store.Batch{
@@ -203,8 +236,7 @@ func whole(s *suite) {
 
 func independent(s *suite) {
 	s.commit(&store.Batch{Documents: []store.Write{put("taken", `{}`)}})
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 1, 7)}})
 	done := s.ack("sub", 0, 7)
 	var wg sync.WaitGroup
@@ -300,8 +332,7 @@ func history(s *suite) {
 
 func concurrent(s *suite) {
 	const workers, each = 16, 50
-	_, err := s.s.Subscribe(s.Context(), "sub", 0)
-	s.must(err)
+	s.subscribe("sub", 0)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
@@ -323,7 +354,7 @@ func concurrent(s *suite) {
 	}
 	wg.Wait()
 	s.reopen()
-	if list := s.subscriptions(); len(list) != 1 || list[0].Floor != workers*each || len(list[0].Done) != 0 || s.count() != workers*each {
+	if list := s.subscriptions(); len(list) != 1 || list[0].Floor != workers*each || s.count() != workers*each {
 		s.Errorf("%+v, %d documents", list, s.count())
 	}
 }
@@ -350,7 +381,7 @@ func closing(s *suite) {
 			s.Errorf("reading a closed store: %v", err)
 		}
 	}
-	s.s = s.open(s.T, s.clock)
+	s.s = s.open()
 	if last, err := s.s.LastSeq(s.Context()); err != nil || last != 200 {
 		s.Errorf("%d events, %v", last, err)
 	}
