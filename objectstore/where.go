@@ -1,7 +1,6 @@
 package objectstore
 
 import (
-	"slices"
 	"strings"
 
 	"pipelined/internal/expression"
@@ -23,8 +22,7 @@ type where struct {
 // comparison is a part of a condition.
 type comparison struct {
 	store.Condition
-	path  value.Path
-	value any // as expressions compare it; for "in" a list
+	matcher store.Matcher
 }
 
 func newWhere(w Where) *where {
@@ -49,25 +47,24 @@ func newWhere(w Where) *where {
 // newComparison makes a comparison with values a store knows; ok is false for
 // others.
 func newComparison(path, op string, v any) (c comparison, ok bool) {
-	c = comparison{Condition: store.Condition{Path: path, Op: op}, path: pathOf(path)}
-	if op != "in" {
-		c.value = value.Scalar(v)
-		c.Value, ok = scalarOf(c.value)
-		return c, ok
-	}
-	list, err := value.Elements(v)
-	if err != nil {
-		return c, false
-	}
-	values, stored := make([]any, len(list)), make([]any, len(list))
-	for i, e := range list {
-		values[i] = value.Scalar(e)
-		if stored[i], ok = scalarOf(values[i]); !ok {
+	c.Condition = store.Condition{Path: path, Op: op}
+	if op == "in" {
+		list, err := value.Elements(v)
+		if err != nil {
 			return c, false
 		}
+		stored := make([]any, len(list))
+		for i, e := range list {
+			if stored[i], ok = scalarOf(value.Scalar(e)); !ok {
+				return c, false
+			}
+		}
+		c.Value = stored
+	} else if c.Value, ok = scalarOf(value.Scalar(v)); !ok {
+		return c, false
 	}
-	c.value, c.Value = values, stored
-	return c, true
+	c.matcher, ok = c.Matcher()
+	return c, ok
 }
 
 // scalarOf returns a value as stores take it. Texts of times need not sort as times
@@ -82,33 +79,13 @@ func scalarOf(v any) (any, bool) {
 	return nil, false
 }
 
-func (c *comparison) holds(doc value.Raw) bool {
-	v := value.Get(doc, c.path)
-	switch c.Op {
-	case "==":
-		return value.Equal(v, c.value)
-	case "in":
-		return slices.ContainsFunc(c.value.([]any), func(e any) bool { return value.Equal(v, e) })
-	}
-	order, ok := value.Compare(v, c.value)
-	switch c.Op {
-	case "<":
-		return ok && order < 0
-	case "<=":
-		return ok && order <= 0
-	case ">":
-		return ok && order > 0
-	}
-	return ok && order >= 0
-}
-
 // holds tells whether a document, with its _ fields, is meant.
 func (w *where) holds(doc value.Raw) (bool, error) {
 	if w.Program == nil {
 		return true, nil
 	}
 	for i := range w.comparisons {
-		if !w.comparisons[i].holds(doc) {
+		if !w.comparisons[i].matcher.Holds(doc) {
 			return false, nil
 		}
 	}

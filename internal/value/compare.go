@@ -89,7 +89,10 @@ func Compare(a, b any) (order int, ok bool) {
 			return cmp.Compare(x, float64(y)), true
 		}
 	}
-	if isNumber(a) && a == b { // also the same text of a number that is too large to be worked out
+	if !isNumber(a) || !isNumber(b) {
+		return 0, false
+	}
+	if a == b { // also the same text of a number that is too large to be worked out
 		return 0, true
 	}
 	x, xok := rational(a)
