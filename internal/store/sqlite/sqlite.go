@@ -50,6 +50,7 @@ type Store struct {
 	writer *writer
 
 	lookups lookups
+	filters *filters
 	health  health
 
 	mu          sync.RWMutex
@@ -157,9 +158,10 @@ func (s *Store) openReading(ctx context.Context) (err error) {
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	if s.search, err = sql.Open("sqlite", source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-4096)")); err != nil {
+	if s.filters, err = newFilters(); err != nil {
 		return err
 	}
+	s.search = sql.OpenDB(connector{s.filters.driver, source(s.path, "rw", "query_only(1)", "busy_timeout(10000)", "cache_size(-4096)")})
 	s.search.SetMaxIdleConns(readers)
 	return s.lookups.prepare(ctx, s.read)
 }

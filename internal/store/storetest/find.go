@@ -66,8 +66,8 @@ func findInFind(s *suite) {
 // one line sort alike.
 var values = [][]string{
 	{"", `null`},
-	{`-1e300`}, {`-9007199254740993`}, {`-9007199254740992`}, {`-2.5`}, {`false`, `0`, `-0.0`, `0e5`},
-	{`0.1`}, {`0.30000000000000004`}, {`true`, `1`, `1.0`, `1.00`}, {`1.5`}, {`2`}, {`435139419831806361670`},
+	{`-1e300`}, {`-9223372036854775808`}, {`-9007199254740993`}, {`-9007199254740992`, `-9007199254740992.0`}, {`-2.5`}, {`false`, `0`, `-0.0`, `0e5`},
+	{`0.1`}, {`0.30000000000000004`}, {`true`, `1`, `1.0`, `1.00`}, {`1.5`}, {`2`}, {`9007199254740992`}, {`9007199254740993`}, {`9223372036854775807`}, {`435139419831806361670`},
 	{`1e300`},
 	{`""`}, {`"\u0000"`}, {`"10"`}, {`"2"`}, {`"A"`}, {`[1,"x"]`, `[1, "x"]`}, {`[]`, `[ ]`}, {`"a"`}, {`"a\u0000"`}, {`"aa"`}, {`"b"`},
 	{`{"0":5}`, `{"0" : 5}`}, {`"é"`, `"\u00e9"`}, {`"\uffee"`}, {`"😀"`, `"\ud83d\ude00"`},
@@ -76,7 +76,7 @@ var values = [][]string{
 // paths, each with a document that holds a value there.
 var paths = []struct{ path, document string }{
 	{"n", `{"n":%s}`}, {"a.b", `{"x":{"b":1}, "a" : {"b":%s}}`}, {"a.0", `{"a":[%s]}`}, {"a.0.b", `{"a":[{"b":%s},{"b":"no"}]}`},
-	{"m.7", `{"m":{"7":%s}}`}, {`say "hi"`, `{"say \"hi\"":%s}`}, {`back\slash`, `{"back\\slash":%s}`}, {"it's", `{"it's":%s}`}, {"é", `{"\u00e9":%s}`}, {"", `{"":%s}`},
+	{"m.7", `{"m":{"7":%s}}`}, {"a b.*", `{"a b":{"x":1,"*":%s}}`}, {`say "hi"`, `{"say \"hi\"":%s}`}, {`back\slash`, `{"back\\slash":%s}`}, {"it's", `{"it's":%s}`}, {"é", `{"\u00e9":%s}`}, {"", `{"":%s}`},
 }
 
 func findEverything(s *suite) {
@@ -177,7 +177,7 @@ func comparisons() (out []store.Condition) {
 	for i := range many {
 		many[i] = fmt.Sprint(i)
 	}
-	return append(out, store.Condition{Op: "in", Value: all}, store.Condition{Op: "in", Value: []any{}}, store.Condition{Op: "in", Value: many},
+	return append(out, store.Condition{Op: "in", Value: all}, store.Condition{Op: "in", Value: []any{}}, store.Condition{Op: "in", Value: many}, store.Condition{Op: "in", Value: many[:100]},
 		store.Condition{Op: "!=", Value: int64(1)}, store.Condition{Op: "in", Value: "no list"}, store.Condition{Op: "==", Value: time.Time{}})
 }
 
