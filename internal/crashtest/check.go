@@ -53,21 +53,33 @@ func read(ctx context.Context, dir string) (docs map[string]map[string]document,
 	defer s.Close()
 	docs = map[string]map[string]document{}
 	for _, c := range collections {
-		docs[c] = map[string]document{}
-		err := s.Find(ctx, store.Query{Collection: c}, func(d *store.Document) (bool, error) {
-			var doc document
-			if err := json.Unmarshal([]byte(d.Body), &doc); err != nil {
-				return false, fmt.Errorf("%s/%s: %w", c, d.ID, err)
-			}
-			docs[c][d.ID] = doc
-			return true, nil
-		})
-		if err != nil {
+		if docs[c], err = readCollection(ctx, s, c); err != nil {
 			return nil, 0, err
 		}
 	}
 	events, err = s.LastSeq(ctx)
 	return docs, events, err
+}
+
+// readCollection reads documents, and holds their count to them.
+func readCollection(ctx context.Context, s *sqlite.Store, c string) (map[string]document, error) {
+	docs := map[string]document{}
+	err := s.Find(ctx, store.Query{Collection: c}, func(d *store.Document) (bool, error) {
+		var doc document
+		if err := json.Unmarshal([]byte(d.Body), &doc); err != nil {
+			return false, fmt.Errorf("%s/%s: %w", c, d.ID, err)
+		}
+		docs[d.ID] = doc
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.Count(ctx, c)
+	if err == nil && n != int64(len(docs)) {
+		err = fmt.Errorf("%s holds %d documents and counts %d", c, len(docs), n)
+	}
+	return docs, err
 }
 
 func (l *left) wrongf(format string, args ...any) {

@@ -49,6 +49,7 @@ func (w *writer) document(ctx context.Context, d *store.Write) (int64, error) {
 	}
 	if d.Kind == store.Delete {
 		if was.there {
+			w.counts.add(d.Collection, -1)
 			_, err = w.st.docDelete.ExecContext(ctx, was.row)
 		}
 		return 0, err
@@ -89,14 +90,22 @@ func (w *writer) store(ctx context.Context, d *store.Write, was state, text stri
 	if isConstraint(err) {
 		return 0, refused{&store.ConflictError{Collection: d.Collection, ID: d.ID, Reason: "unique", Field: w.s.uniqueField(d.Collection, err)}}
 	}
+	if err == nil && !was.there {
+		w.counts.add(d.Collection, 1)
+	}
 	return version, err
 }
 
 // dropExpired removes the expired documents of a collection, but for the one that
 // is being written.
 func (w *writer) dropExpired(ctx context.Context, d *store.Write, now time.Time) error {
-	_, err := w.conn.ExecContext(ctx, "delete from documents where collection = ? and expires > 0 and expires <= ? and id <> ?",
+	res, err := w.conn.ExecContext(ctx, "delete from documents where collection = ? and expires > 0 and expires <= ? and id <> ?",
 		d.Collection, micros(now), d.ID)
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	w.counts.add(d.Collection, -n)
 	return err
 }
 

@@ -73,6 +73,9 @@ insert into claims
   where true on conflict do nothing;
 delete from meta where key glob 'open/*';
 drop table ticks;
+`, `
+create table document_counts (collection text primary key, n integer not null) without rowid;
+insert into document_counts select collection, count(*) from documents group by collection;
 `}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -20,9 +20,13 @@ func TestOlderStoresAreBroughtUp(t *testing.T) {
 		t.Run(fmt.Sprint("from version ", version), func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "data.db")
-			execute(t, path, strings.Join(steps[:version], "")+fmt.Sprintf("pragma user_version = %d;", version)+
-				`insert into events values (7, 'a', 't', '', 0, 'k', 1, null, '{"x":1}');
-				insert into documents values ('c', 'd', 3, 0, 0, 0, '{"y":2}');`)
+			schema := strings.Join(steps[:version], "")
+			execute(t, path, schema+fmt.Sprintf(`pragma user_version = %d;
+				insert into events values (7, 'a', 't', '', 0, 'k', 1, null, '{"x":1}');
+				insert into documents values ('c', 'd', 3, 0, 0, 0, '{"y":2}'), ('c', 'gone', 1, 0, 0, 1, '{}'), ('other', 'd', 1, 0, 0, 0, '{}');`, version))
+			if strings.Contains(schema, "document_counts") {
+				execute(t, path, "insert into document_counts values ('c', 2), ('other', 1);")
+			}
 			if version < claimsVersion {
 				execute(t, path, oldTicks)
 			}
@@ -38,23 +42,33 @@ func TestOlderStoresAreBroughtUp(t *testing.T) {
 			if d, err := s.Get(t.Context(), "c", "d"); err != nil || d == nil || d.Version != 3 || d.Body != `{"y":2}` {
 				t.Errorf("document: %+v, %v", d, err)
 			}
+			if n, err := s.Count(t.Context(), "c"); err != nil || n != 1 { // the other one has expired
+				t.Errorf("%d documents, %v", n, err)
+			}
 			// What came later works on it too: earlier versions and events set aside.
 			if err := s.Configure(t.Context(), []store.Collection{{Name: "c", History: true}}, nil); err != nil {
 				t.Fatal(err)
 			}
 			r, err := s.Commit(t.Context(), &store.Batch{
 				Events:    []*pipelined.Event{{ID: "b", Type: "t", Data: "{}"}},
-				Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: "d", Document: `{"y":3}`}},
+				Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: "d", Document: `{"y":3}`}, {Kind: store.Put, Collection: "c", ID: "new", Document: `{}`}},
 				Park:      []store.Parked{{Subscription: "s", Group: "g", Seq: 7}},
 			})
 			if err != nil || r.Seqs[0] != 8 || r.Versions[0] != 4 {
 				t.Errorf("commit: %+v, %v", r, err)
 			}
-			if before, err := s.Versions(t.Context(), "c", "d"); err != nil || len(before) != 1 || before[0].Version != 3 {
-				t.Errorf("earlier versions: %+v, %v", before, err)
-			}
 			if version < claimsVersion {
 				oldTicksAreClaims(t, s)
+			}
+			if _, err := s.Trim(t.Context(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			n, err := s.Count(t.Context(), "c")
+			if other, oerr := s.Count(t.Context(), "other"); err != nil || oerr != nil || n != 2 || other != 1 {
+				t.Errorf("%d and %d documents, %v, %v", n, other, err, oerr)
+			}
+			if before, err := s.Versions(t.Context(), "c", "d"); err != nil || len(before) != 1 || before[0].Version != 3 {
+				t.Errorf("earlier versions: %+v, %v", before, err)
 			}
 		})
 	}

@@ -18,6 +18,7 @@ type statements struct {
 	claim, claimDone, claimDrop, claimValue                 *sql.Stmt
 	park, unpark                                            *sql.Stmt
 	docGet, docInsert, docUpdate, docDelete, docVersion     *sql.Stmt
+	docCount                                                *sql.Stmt
 }
 
 const (
@@ -59,6 +60,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.docUpdate = p("update documents set version = ?, created = ?, updated = ?, expires = ?, body = ? where rowid = ?")
 	s.docDelete = p("delete from documents where rowid = ?")
 	s.docVersion = p("insert into document_versions (collection, id, version, created, updated, replaced, body) values (?, ?, ?, ?, ?, ?, ?)")
+	s.docCount = p("insert into document_counts (collection, n) values (?, ?) on conflict (collection) do update set n = n + excluded.n")
 	return errors.Join(errs...)
 }
 
@@ -76,9 +78,11 @@ func (l *lookups) prepare(ctx context.Context, db *sql.DB) error {
 		return st
 	}
 	l.document = p("select version, created, updated, expires, body from documents where collection = ? and id = ?")
-	// Counting all and taking off what expired reads two indexes and no document.
-	l.count = p("select (select count(*) from documents where collection = ?1) - " +
-		"(select count(*) from documents where collection = ?1 and expires > 0 and expires <= ?2)")
+	// The rows of a collection are counted as they change (see counts); of the rest, only
+	// what expired and is not trimmed yet is looked at. The + keeps SQLite from going
+	// through the whole collection for that instead of the index of what expires.
+	l.count = p("select coalesce((select n from document_counts where collection = ?1), 0) - " +
+		"(select count(*) from documents where +collection = ?1 and expires > 0 and expires <= ?2)")
 	l.events = p(eventSelect + "where seq > ? order by seq limit ?")
 	l.deferred = p(`select id, order_key, due, attempt, problem, seq, event_id, type, source, time, key,
 		event_attempt, headers, data from deferred where subscription = ? order by due, id`)

@@ -29,7 +29,6 @@ func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error
 		args []any
 	}
 	removals := []removal{
-		{"delete from documents where rowid in (select rowid from documents where expires > 0 and expires <= ? limit ?)", []any{micros(now)}},
 		{"delete from dedupe where (type, id) in (select type, id from dedupe where expires <= ? limit ?)", []any{micros(now)}},
 		{"delete from executions where rowid in (select rowid from executions where started <= ? limit ?)", []any{micros(now.Add(-s.cfg.ExecutionRetain))}},
 		{`delete from claims where (kind, key) in (select kind, key from claims c where done > 0 and done <= ? and (kind <> 'tick' or exists (
@@ -41,6 +40,9 @@ func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error
 			removals = append(removals, removal{"delete from document_versions where n in (select n from document_versions where collection = ? and replaced <= ? limit ?)",
 				[]any{c.Name, micros(now.Add(-c.Retain))}})
 		}
+	}
+	if total, err = s.trimDocuments(ctx, now); err != nil {
+		return total, s.failed(err, "trim the documents")
 	}
 	for _, r := range removals {
 		n, err := s.remove(ctx, r.text, append(r.args, trimStep))
@@ -65,18 +67,30 @@ func (s *Store) declared() []store.Collection {
 	return out
 }
 
-// remove repeats a statement that removes up to trimStep rows until fewer went.
-func (s *Store) remove(ctx context.Context, text string, args []any) (total int64, err error) {
+// trimDocuments removes documents that expired.
+func (s *Store) trimDocuments(ctx context.Context, now time.Time) (int64, error) {
+	return s.inSteps(ctx, func(ctx context.Context, w *writer) (int64, error) {
+		return w.removeDocuments(ctx, "delete from documents where rowid in (select rowid from documents where expires > 0 and expires <= ? limit ?) returning collection",
+			micros(now), trimStep)
+	})
+}
+
+// remove repeats a statement that removes up to trimStep rows.
+func (s *Store) remove(ctx context.Context, text string, args []any) (int64, error) {
+	return s.inSteps(ctx, func(ctx context.Context, w *writer) (int64, error) {
+		res, err := w.conn.ExecContext(ctx, text, args...)
+		if err != nil {
+			return 0, err
+		}
+		return res.RowsAffected()
+	})
+}
+
+// inSteps repeats something that removes up to trimStep rows until fewer went.
+func (s *Store) inSteps(ctx context.Context, step func(context.Context, *writer) (int64, error)) (total int64, err error) {
 	for {
 		var n int64
-		err := s.do(ctx, func(ctx context.Context, w *writer) error {
-			res, err := w.conn.ExecContext(ctx, text, args...)
-			if err != nil {
-				return err
-			}
-			n, err = res.RowsAffected()
-			return err
-		})
+		err := s.do(ctx, func(ctx context.Context, w *writer) (err error) { n, err = step(ctx, w); return err })
 		if err != nil {
 			return total, err
 		}

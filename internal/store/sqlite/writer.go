@@ -67,6 +67,7 @@ type writer struct {
 	terms     map[string]int64 // epochs of the leases of forgotten ones, so that none comes again
 	rows      []any            // of events with numbers that are not inserted yet
 
+	counts   counts                  // of documents, changed in this group
 	before   map[string]subscription // of those changed in this group
 	firstSeq int64                   // nextSeq when the group began
 	firstDef int64
@@ -218,6 +219,7 @@ func (w *writer) commit(group []*request) {
 	ctx := context.Background()
 	w.firstSeq, w.firstDef, w.rows = w.nextSeq, w.nextDefer, w.rows[:0]
 	clear(w.before)
+	w.counts.reset()
 	if err := w.s.lost(); err != nil {
 		for _, r := range group {
 			r.result, r.err = store.Result{}, err
@@ -259,6 +261,9 @@ func (w *writer) transaction(ctx context.Context, group []*request) error {
 		}
 	}
 	if err := w.flushEvents(ctx); err != nil {
+		return err
+	}
+	if err := w.saveCounts(ctx); err != nil {
 		return err
 	}
 	if err := w.saveSubscriptions(ctx); err != nil {
@@ -311,9 +316,11 @@ func (w *writer) request(ctx context.Context, r *request) error {
 	if _, err := w.st.savepoint.ExecContext(ctx); err != nil {
 		return err
 	}
+	w.counts.begin()
 	err := w.conditions(ctx, r)
 	var no refused
 	if errors.As(err, &no) {
+		w.counts.drop()
 		r.result, r.err = store.Result{}, no.err
 		_, err = w.st.rollbackTo.ExecContext(ctx)
 	}

@@ -92,6 +92,7 @@ func cases() map[string]func(*suite) {
 		"values of different kinds are different keys": uniqueKinds,
 		"documents expire":                                      expiry,
 		"what has expired holds no unique key":                  expiredKeys,
+		"what a collection holds is counted":                    counting,
 		"find stops where its reader says":                      findStops,
 		"find gives what a condition holds for, in order":       findEverything,
 		"who walks through a search may search":                 findInFind,
