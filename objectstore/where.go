@@ -31,8 +31,7 @@ func newWhere(w Where) *where {
 		return out
 	}
 	out.frame = w.Frame.Fork()
-	list, _ := expression.Pushdown(w.Program, "doc")
-	for _, p := range list {
+	for _, p := range expression.Pushdown(w.Program, "doc") {
 		v, err := p.Value.Eval(out.frame)
 		if err != nil {
 			continue // evaluating the whole condition will tell

@@ -17,8 +17,9 @@ import (
 // known at load: a value of another kind, a field the schema does not know, a
 // required one that is missing.
 type shapes struct {
-	c     *field.Context
-	event string
+	c         *field.Context
+	event     string
+	templates map[*yaml.Node]*expression.Template // what is written with ${{ }}, compiled
 }
 
 // at is what a path below the data is called.
@@ -68,9 +69,9 @@ func (s shapes) scalar(n *yaml.Node, path string, want *expression.Type) {
 		s.kind(n, path, literalKind(n), want)
 		return
 	}
-	t, err := expression.CompileTemplate(n.Value, s.c.Symbols)
-	if err != nil {
-		return // reported where the value was compiled
+	t := s.templates[n]
+	if t == nil {
+		return // it could not be compiled, and that is reported
 	}
 	if t.Exact() == nil {
 		s.kind(n, path, expression.String, want)

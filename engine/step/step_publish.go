@@ -32,16 +32,17 @@ type publishValue struct {
 	Delay   field.JSON            `yaml:"delay" doc:"A duration: the event appears that much later. Durable, holds nothing while it waits."`
 }
 
-// eventData is the data of an event and where it stands.
+// eventData is the data of an event, where it stands, and what is compiled in it.
 type eventData struct {
 	field.JSON
-	node *yaml.Node
+	node      *yaml.Node
+	templates map[*yaml.Node]*expression.Template
 }
 
 // DecodeField compiles any value.
 func (d *eventData) DecodeField(c *field.Context, n *yaml.Node) {
-	d.JSON.DecodeField(c, n)
-	d.node = n
+	d.node, d.templates = n, map[*yaml.Node]*expression.Template{}
+	d.Compile(c, n, func(n *yaml.Node, t *expression.Template) { d.templates[n] = t })
 }
 
 // eventName is an event type, literal or with ${{ }}.
@@ -112,7 +113,7 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 
 // checkData holds what is published to the schema of its type.
 func (b *Compiler) checkData(c *field.Context, v publishValue, want *expression.Type) {
-	s := shapes{c, v.Event.Text}
+	s := shapes{c, v.Event.Text, v.Data.templates}
 	if v.Data.IsZero() {
 		if input := c.Symbols.Lookup("input"); input != nil {
 			s.given(v.Event.node, "", input.Type, want, diag.Error)

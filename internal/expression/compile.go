@@ -3,7 +3,6 @@ package expression
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,16 +23,7 @@ type Program struct {
 	source string
 	root   term
 	locals int
-	paths  []string
 	pushed []Pushed
-	exact  bool // pushed says everything
-}
-
-// reads notes that the program reads a path.
-func (p *Program) reads(path string) {
-	if !slices.Contains(p.paths, path) {
-		p.paths = append(p.paths, path)
-	}
 }
 
 // Condition is a bare expression that must give true or false.
@@ -84,7 +74,7 @@ func compile(src string, n ast.Node, syms *Symbols) (*Program, *Error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	p.pushed, p.exact = pushdown(n, syms)
+	p.pushed = pushdown(n, syms)
 	return p, nil
 }
 

@@ -2,8 +2,6 @@ package expression
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"pipelined"
 	"pipelined/internal/value"
@@ -11,17 +9,6 @@ import (
 
 // Source is the expression as written.
 func (p *Program) Source() string { return p.source }
-
-// Paths are the dotted static paths the expression reads: "input.lines".
-func (p *Program) Paths() []string { return p.paths }
-
-// Uses reports whether the expression reads a name or anything below it.
-func (p *Program) Uses(root string) bool {
-	return slices.ContainsFunc(p.paths, func(path string) bool {
-		first, _, _ := strings.Cut(path, ".")
-		return first == root
-	})
-}
 
 // Constant returns the value of an expression that depends on nothing.
 func (p *Program) Constant() (any, bool) { return p.root.value, p.root.fixed }

@@ -2,8 +2,8 @@
 // expression fields, on expr-lang/expr, and evaluates it against a Frame.
 //
 // Everything that can be decided is decided at load: names are resolved to
-// slots, the paths an expression reads are known, types are checked where a
-// schema gives them, and functions are bound. Evaluation reads only those paths
+// slots, types are checked where a
+// schema gives them, and functions are bound. Evaluation reads only what it names
 // from the lazy documents in the Frame, does no I/O and has a cost limit.
 package expression
 

@@ -32,7 +32,6 @@ func (b *builder) read(n ast.Node, root string, segments []string, w want) term 
 		b.fail(n, err)
 	}
 	full := strings.Join(append([]string{root}, segments...), ".")
-	b.program.reads(full)
 	return term{eval: reader(sym.Slot, value.NewPath(rest...), full, w), typ: typ, name: full}
 }
 

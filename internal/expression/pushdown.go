@@ -15,34 +15,32 @@ type Pushed struct {
 }
 
 // Pushdown returns the comparisons of root that all must hold for the whole
-// condition to hold. exact reports that they say everything the condition says.
-func Pushdown(p *Program, root string) (list []Pushed, exact bool) {
+// condition to hold.
+func Pushdown(p *Program, root string) []Pushed {
 	if root != documentRoot {
-		return nil, false
+		return nil
 	}
-	return p.pushed, p.exact
+	return p.pushed
 }
 
 // documentRoot is the name of the document in a where.
 const documentRoot = "doc"
 
 // pushdown finds the comparisons of a condition over doc before it is rewritten.
-func pushdown(n ast.Node, syms *Symbols) (list []Pushed, exact bool) {
+func pushdown(n ast.Node, syms *Symbols) []Pushed {
 	if syms.Lookup(documentRoot) == nil {
-		return nil, false
+		return nil
 	}
 	b, ok := n.(*ast.BinaryNode)
 	if !ok {
-		return nil, false
+		return nil
 	}
 	if b.Operator == "and" || b.Operator == "&&" {
-		left, le := pushdown(b.Left, syms)
-		right, re := pushdown(b.Right, syms)
-		return append(left, right...), le && re
+		return append(pushdown(b.Left, syms), pushdown(b.Right, syms)...)
 	}
 	flipped, comparison := flips[b.Operator]
 	if !comparison {
-		return nil, false
+		return nil
 	}
 	if path, ok := documentPath(b.Left); ok {
 		return one(path, b.Operator, b.Right, syms)
@@ -50,20 +48,20 @@ func pushdown(n ast.Node, syms *Symbols) (list []Pushed, exact bool) {
 	if path, ok := documentPath(b.Right); ok && flipped != "" {
 		return one(path, flipped, b.Left, syms)
 	}
-	return nil, false
+	return nil
 }
 
 // flips are the comparisons, and what each is from the other side.
 var flips = map[string]string{"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": ""}
 
-func one(path, op string, side ast.Node, syms *Symbols) ([]Pushed, bool) {
+func one(path, op string, side ast.Node, syms *Symbols) []Pushed {
 	without := NewSymbols(syms)
 	without.Declare(documentRoot, &Symbol{Slot: -1, Hidden: "this side of a comparison does not depend on the document"})
 	p, err := compile(side.String(), side, without)
 	if err != nil {
-		return nil, false
+		return nil
 	}
-	return []Pushed{{path, op, p}}, true
+	return []Pushed{{path, op, p}}
 }
 
 // documentPath returns the path of doc.a.b.

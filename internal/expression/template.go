@@ -108,20 +108,6 @@ func (t *Template) Constant() (any, bool) {
 	return nil, false
 }
 
-// Paths are the static paths its expressions read.
-func (t *Template) Paths() []string {
-	if t.exact != nil {
-		return t.exact.Paths()
-	}
-	var out []string
-	for _, p := range t.parts {
-		if p.program != nil {
-			out = append(out, p.program.paths...)
-		}
-	}
-	return out
-}
-
 // Eval evaluates the template.
 func (t *Template) Eval(f *Frame) (any, error) {
 	if t.exact != nil {

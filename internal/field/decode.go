@@ -24,34 +24,6 @@ type Binding struct {
 	typ     reflect.Type
 	base    reflect.Value
 	dynamic []setter
-	reads   reads
-}
-
-// reads is what the expressions of a struct read, those included that a step
-// evaluates by itself.
-type reads struct {
-	paths     []string
-	evaluated bool // there is one that is not constant
-}
-
-// reader is a value that keeps expressions of its own.
-type reader interface {
-	Paths() []string
-	Static() bool
-}
-
-func (r *reads) add(v reader) {
-	r.paths = append(r.paths, v.Paths()...)
-	r.evaluated = r.evaluated || !v.Static()
-}
-
-func (r *reads) program(p *expression.Program) {
-	if p == nil {
-		return
-	}
-	_, constant := p.Constant()
-	r.paths = append(r.paths, p.Paths()...)
-	r.evaluated = r.evaluated || !constant
 }
 
 // setter fills one field of a struct.
@@ -68,22 +40,20 @@ type binder func(f *expression.Frame, dst reflect.Value) error
 // decoding is one decode on its way.
 type decoding struct {
 	*Context
-	load  bool   // values must be known now
-	reads *reads // of the whole struct
+	load bool // values must be known now
 }
 
 // Decode decodes parameters that are bound per call. n may be nil: everything is
 // then at its default. It returns nil after reporting an error.
 func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
 	before := c.Diags.Len()
-	d := &decoding{Context: c, reads: &reads{}}
+	d := &decoding{Context: c}
 	base := reflect.New(s.typ).Elem()
 	at := n
 	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		at = c.Node
 	}
 	b := &Binding{typ: s.typ, base: base, dynamic: d.structure(s, at, mapping(c, s, n), base)}
-	b.reads = *d.reads
 	if c.Diags.ErrorsSince(before) {
 		return nil
 	}
@@ -107,13 +77,6 @@ func apply(setters []setter, f *expression.Frame, v reflect.Value) error {
 	return nil
 }
 
-// Static reports whether nothing is evaluated per call, neither by Bind nor by the
-// step itself.
-func (b *Binding) Static() bool { return !b.reads.evaluated }
-
-// Paths are what its expressions read.
-func (b *Binding) Paths() []string { return b.reads.paths }
-
 // DecodeInto decodes a mapping whose values must be known now, into dst, a
 // pointer to the struct. It reports whether there was no error.
 func (s *Shape) DecodeInto(c *Context, n *yaml.Node, dst any) bool {
@@ -128,7 +91,7 @@ func (s *Shape) DecodeInto(c *Context, n *yaml.Node, dst any) bool {
 // is reported.
 func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bool {
 	before := c.Diags.Len()
-	d := &decoding{Context: c, load: true, reads: &reads{}}
+	d := &decoding{Context: c, load: true}
 	v := reflect.ValueOf(dst).Elem()
 	setters := d.structure(s, at, pairs, v)
 	if c.Diags.ErrorsSince(before) {
@@ -199,7 +162,7 @@ func describe(n *yaml.Node) string {
 // structure decodes the fields of a struct and returns what to bind per call.
 func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.Value) []setter {
 	before, beside := d.Diags.Len(), d.Beside
-	d = &decoding{Context: d.at(at), load: d.load, reads: d.reads}
+	d = &decoding{Context: d.at(at), load: d.load}
 	if at != nil && at.Kind != yaml.MappingNode && d.Context.Node == nil {
 		d.Context.Node = at
 	}
@@ -322,18 +285,13 @@ func (d *decoding) value(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) 
 			target = dst.Elem()
 		}
 		target.Addr().Interface().(Decoder).DecodeField(d.Context, n)
-		if r, ok := target.Addr().Interface().(reader); ok {
-			d.reads.add(r)
-		}
 		return nil
 	case formCondition:
 		cond := Condition(d.Context, n)
-		d.reads.program(cond.Program)
 		dst.Set(reflect.ValueOf(cond))
 		return nil
 	case formBare:
 		expr := bare(d.Context, n)
-		d.reads.program(expr.Program)
 		dst.Set(reflect.ValueOf(expr))
 		return nil
 	case formAny:
@@ -400,7 +358,6 @@ func (d *decoding) template(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Valu
 		d.fixed(f, k, n, v, dst)
 		return nil
 	}
-	d.reads.paths, d.reads.evaluated = append(d.reads.paths, t.Paths()...), true
 	return func(fr *expression.Frame, dst reflect.Value) error {
 		v, err := t.Eval(fr)
 		if err != nil {
@@ -438,7 +395,6 @@ func (d *decoding) any(n *yaml.Node, dst reflect.Value) binder {
 		}
 		return nil
 	}
-	d.reads.add(j)
 	return func(f *expression.Frame, dst reflect.Value) error {
 		v, err := j.Eval(f)
 		if err == nil && v != nil {

@@ -45,9 +45,6 @@ type Context struct {
 	// Env is what project files and connections may read at load; ${{ env.X }}
 	// is resolved by Symbols and LoadFrame where LoadFrame is not nil.
 	LoadFrame *expression.Frame
-	// Compiler is for types that decode themselves and need more than the
-	// fields know, such as nested steps.
-	Compiler any
 }
 
 // File is the source a node came from, for exact positions.

@@ -200,41 +200,11 @@ func TestAConstantExpressionIsAValue(t *testing.T) {
 	if b == nil {
 		t.Fatalf("%+v", c.Diags.All())
 	}
-	if !b.Static() {
-		t.Error("something is evaluated per call")
-	}
 	var l limited
-	if err := b.Bind(frame("{}"), &l); err != nil || l.Need != 5 || !l.Flag || l.Any != 4 || l.Wait != time.Hour || l.Words[0] != "two" {
+	if err := b.Bind(nil, &l); err != nil || l.Need != 5 || !l.Flag || l.Any != 4 || l.Wait != time.Hour || l.Words[0] != "two" {
 		t.Errorf("%+v %v", l, err)
 	}
 	if text, ok := l.Text.Literal(); text != "7" || !ok {
 		t.Errorf("the text is %q", text)
-	}
-}
-
-func TestABindingKnowsWhatItsStepsEvaluate(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"when: input.a > 1":                "input.a",
-		"bare: input.b":                    "input.b",
-		"json: { a: '${{ input.c }}' }":    "input.c",
-		"words: see ${{ input.d }}":        "input.d",
-		"set: { a: '${{ input.e }}' }":     "input.e",
-		"each: [{ key: '${{ input.f }}'}]": "input.f",
-	} {
-		c, n := context(innerKey + text)
-		b := field.Of[everything]().Decode(c, n)
-		if b == nil {
-			t.Fatalf("%s: %+v", text, c.Diags.All())
-		}
-		if got := strings.Join(b.Paths(), " "); got != want || b.Static() {
-			t.Errorf("%s: paths %q, static %v", text, got, b.Static())
-		}
-	}
-	for _, text := range []string{"when: 1 < 2", "bare: 1 + 1", "json: [1]", "words: x", "set: { a: 1 }"} {
-		c, n := context(innerKey + text)
-		if b := field.Of[everything]().Decode(c, n); b == nil || !b.Static() {
-			t.Errorf("%s is not static: %+v", text, c.Diags.All())
-		}
 	}
 }

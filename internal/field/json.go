@@ -20,7 +20,6 @@ type JSON struct {
 	constant any // if nothing is evaluated
 	exact    *expression.Template
 	segments []segment
-	keys     []string
 }
 
 // segment is JSON text and then, but for the last, an expression.
@@ -37,27 +36,9 @@ func (JSON) omittable() {}
 // IsZero reports whether nothing was written.
 func (j JSON) IsZero() bool { return !j.set }
 
-// Keys are the names of the members of a literal object.
-func (j JSON) Keys() []string { return j.keys }
-
 // Constant returns the value if it needs no evaluation.
-func (j JSON) Constant() (any, bool) { return j.constant, j.Static() }
-
-// Static reports whether it needs no evaluation.
-func (j JSON) Static() bool { return j.exact == nil && len(j.segments) == 0 }
-
-// Paths are what its expressions read.
-func (j JSON) Paths() []string {
-	if j.exact != nil {
-		return j.exact.Paths()
-	}
-	var out []string
-	for _, s := range j.segments {
-		if s.expr != nil {
-			out = append(out, s.expr.Paths()...)
-		}
-	}
-	return out
+func (j JSON) Constant() (any, bool) {
+	return j.constant, j.exact == nil && len(j.segments) == 0
 }
 
 // Eval evaluates: one that is exactly ${{ }} keeps its type, objects and lists
@@ -99,17 +80,15 @@ func (j *JSON) AppendJSON(dst []byte, f *expression.Frame) ([]byte, error) {
 }
 
 // DecodeField compiles a node of any kind.
-func (j *JSON) DecodeField(c *Context, n *yaml.Node) {
+func (j *JSON) DecodeField(c *Context, n *yaml.Node) { j.Compile(c, n, nil) }
+
+// Compile is DecodeField, and shows each scalar with ${{ }} and what it compiled to.
+func (j *JSON) Compile(c *Context, n *yaml.Node, show func(*yaml.Node, *expression.Template)) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	j.set = true
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			j.keys = append(j.keys, n.Content[i].Value)
-		}
-	}
-	b := &builder{c: c}
+	b := &builder{c: c, show: show}
 	b.node(n, 0)
 	if len(b.segments) == 0 {
 		j.constant = constantOf(n, b.text.String())
@@ -138,6 +117,7 @@ func constantOf(n *yaml.Node, text string) any {
 // builder assembles segments.
 type builder struct {
 	c        *Context
+	show     func(*yaml.Node, *expression.Template) // may be nil
 	text     strings.Builder
 	segments []segment
 	nodes    int
@@ -214,6 +194,9 @@ func (b *builder) scalar(n *yaml.Node) {
 		b.c.ReportExpression(n, 0, err)
 		return
 	}
+	if b.show != nil {
+		b.show(n, t)
+	}
 	if v, ok := t.Constant(); ok {
 		b.text.WriteString(string(value.Quote(v.(string))))
 		return
@@ -276,17 +259,6 @@ func (t Text) IsZero() bool { return !t.set }
 
 // Literal returns the text if it needs no evaluation.
 func (t Text) Literal() (string, bool) { return t.literal, t.template == nil }
-
-// Static reports whether it needs no evaluation.
-func (t Text) Static() bool { return t.template == nil }
-
-// Paths are what its expressions read.
-func (t Text) Paths() []string {
-	if t.template == nil {
-		return nil
-	}
-	return t.template.Paths()
-}
 
 // Eval evaluates the text; null becomes "".
 func (t Text) Eval(f *expression.Frame) (string, error) {
@@ -353,25 +325,6 @@ func (Assignments) FieldType() string { return "map of name to any value" }
 
 // Items lists them.
 func (a Assignments) Items() []Assignment { return a.items }
-
-// Paths are what the expressions read.
-func (a Assignments) Paths() []string {
-	var out []string
-	for _, item := range a.items {
-		out = append(out, item.Value.Paths()...)
-	}
-	return out
-}
-
-// Static reports whether none of the values needs evaluation.
-func (a Assignments) Static() bool {
-	for _, item := range a.items {
-		if !item.Value.Static() {
-			return false
-		}
-	}
-	return true
-}
 
 // DecodeField compiles a mapping.
 func (a *Assignments) DecodeField(c *Context, n *yaml.Node) {

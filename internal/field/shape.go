@@ -190,7 +190,7 @@ func (p *spec) checkDefault(t reflect.Type, f reflect.StructField) {
 	case p.required:
 		panic(fmt.Sprintf("field: %s.%s is required, and has a default", t, f.Name))
 	}
-	d := &decoding{Context: &Context{Diags: &diag.List{}}, load: true, reads: &reads{}}
+	d := &decoding{Context: &Context{Diags: &diag.List{}}, load: true}
 	d.absent(p, nil, reflect.New(f.Type).Elem())
 	if found := d.Diags.All(); len(found) > 0 {
 		panic(fmt.Sprintf("field: %s.%s: the default %q cannot be used: %s", t, f.Name, p.def, found[0].Summary))

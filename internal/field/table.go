@@ -78,9 +78,6 @@ func (s *Shape) Table() string {
 	return b.String()
 }
 
-// Rules are sentences about keys that exclude or need each other.
-func (s *Shape) Rules() []string { return s.sentences("", nil) }
-
 func (s *Shape) sentences(prefix string, list []string) []string {
 	for _, r := range s.rules {
 		list = append(list, r.sentence(prefix))

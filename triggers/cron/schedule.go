@@ -1,8 +1,6 @@
 package cron
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	robfig "github.com/robfig/cron/v3"
@@ -99,30 +97,3 @@ func (s Schedule) nextReading(after time.Time) time.Time {
 	}
 	return time.Time{}
 }
-
-// Describe says the schedule in plain words, or quotes it where that would take
-// many.
-func (s Schedule) Describe() string {
-	if s.every > 0 {
-		return "every " + strings.TrimSpace(strings.TrimPrefix(s.expr, "@every"))
-	}
-	f := strings.Fields(s.expr)
-	minute, hour := f[0], f[1]
-	switch {
-	case strings.Join(f[2:], " ") != "* * *":
-		return fmt.Sprintf("at %q (%s)", s.expr, s.loc)
-	case minute == "*" && hour == "*":
-		return "every minute"
-	case strings.HasPrefix(minute, "*/") && hour == "*":
-		return "every " + minute[2:] + " minutes"
-	case digits(minute) && hour == "*":
-		return "every hour at minute " + minute
-	case digits(minute) && digits(hour):
-		return fmt.Sprintf("every day at %s:%s (%s)", twoDigits(hour), twoDigits(minute), s.loc)
-	}
-	return fmt.Sprintf("at %q (%s)", s.expr, s.loc)
-}
-
-func digits(text string) bool { return strings.Trim(text, "0123456789") == "" }
-
-func twoDigits(text string) string { return strings.Repeat("0", max(0, 2-len(text))) + text }
