@@ -22,7 +22,7 @@ generate: ## write docs/reference from the declarations
 
 .PHONY: golden
 golden: ## rewrite golden files; review the diff
-	go test ./internal/diag ./internal/field ./internal/definition ./engine/program ./triggers/... -update
+	go test $$(go list -test -f '{{$$p := .ImportPath}}{{range .Deps}}{{if eq . "pipelined/internal/golden"}}{{$$p}}{{end}}{{end}}' ./... | sed -n 's/\.test$$//p') -update
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for half a minute

@@ -20,6 +20,7 @@ var house = []string{
 	".",
 	"internal/diag",
 	"internal/clock",
+	"internal/golden",
 	"internal/fault",
 	"internal/unit",
 	"internal/pattern",

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
+
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine"
 	"pipelined/engine/attempt"
@@ -63,30 +65,15 @@ func (h *harness) write(text string) {
 	if !strings.Contains(text, "-- ") {
 		text = "-- pipeline.yaml --\n" + text
 	}
-	name, body := "", strings.Builder{}
-	flush := func() {
-		if name == "" {
-			return
-		}
-		path := filepath.Join(h.dir, name)
+	for _, f := range txtar.Parse([]byte(text)).Files {
+		path := filepath.Join(h.dir, f.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			h.t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(body.String()), 0o644); err != nil {
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
 			h.t.Fatal(err)
 		}
-		body.Reset()
 	}
-	for _, line := range strings.SplitAfter(text, "\n") {
-		trimmed := strings.TrimSpace(line)
-		if strings.HasPrefix(trimmed, "-- ") && strings.HasSuffix(trimmed, " --") {
-			flush()
-			name = strings.TrimSuffix(strings.TrimPrefix(trimmed, "-- "), " --")
-			continue
-		}
-		body.WriteString(line)
-	}
-	flush()
 }
 
 func (h *harness) compile() *program.Program {

@@ -2,53 +2,47 @@ package program_test
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	connectorsall "pipelined/connectors/all"
+	"golang.org/x/tools/txtar"
+
+	"pipelined/connectors"
+	"pipelined/connectors/csv"
+	"pipelined/connectors/db"
+	"pipelined/connectors/json"
+	"pipelined/connectors/rest"
+	"pipelined/connectors/validate"
 	"pipelined/engine/program"
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
-	triggersall "pipelined/triggers/all"
+	"pipelined/internal/golden"
+	"pipelined/triggers"
+	"pipelined/triggers/cron"
+	triggererror "pipelined/triggers/error"
+	"pipelined/triggers/event"
+	"pipelined/triggers/http"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected findings")
-
-const divider = "-- findings --\n"
-
+// sets is what the golden files and the examples use; what else is in the binary does not
+// change their findings.
 func sets() program.Sets {
-	return program.Sets{Connectors: connectorsall.Set(), Triggers: triggersall.Set()}
+	return program.Sets{
+		Connectors: connectors.NewSet(rest.Connector, db.Connector, csv.Connector, json.Connector, validate.Connector),
+		Triggers:   triggers.NewSet(http.Trigger, cron.Trigger, event.Trigger, triggererror.Trigger),
+	}
 }
 
 // environment is what projects of these tests may read.
 func environment(name string) (string, bool) {
 	v, ok := map[string]string{"CRM_URL": "http://127.0.0.1:1"}[name]
 	return v, ok
-}
-
-// parse takes a project apart: files behind lines `-- name --`.
-func parse(text string) fstest.MapFS {
-	files := fstest.MapFS{}
-	name := ""
-	for _, line := range strings.SplitAfter(text, "\n") {
-		if t := strings.TrimSpace(line); strings.HasPrefix(t, "-- ") && strings.HasSuffix(t, " --") {
-			name = strings.TrimSuffix(strings.TrimPrefix(t, "-- "), " --")
-			files[name] = &fstest.MapFile{}
-			continue
-		}
-		if f := files[name]; f != nil {
-			f.Data = append(f.Data, line...)
-		}
-	}
-	return files
 }
 
 // lint returns the findings of a project as a person sees them.
@@ -94,37 +88,24 @@ func inFile(t *testing.T, d diag.Diagnostic, sources map[string][]byte) {
 // its findings.
 func TestFindings(t *testing.T) {
 	t.Parallel()
-	cases, err := filepath.Glob("testdata/lint/*.txt")
-	if err != nil || len(cases) < 20 {
-		t.Fatalf("%d golden files, %v", len(cases), err)
-	}
 	seen := map[string]bool{}
-	for _, file := range cases {
-		text, err := os.ReadFile(file)
+	golden.Run(t, "testdata/lint/*.txt", func(t *testing.T, c *golden.Case) string {
+		files, err := txtar.FS(&txtar.Archive{Files: c.Files})
 		if err != nil {
 			t.Fatal(err)
 		}
-		input, want, _ := strings.Cut(string(text), divider)
-		got, findings, p := lint(t, parse(input))
+		got, findings, p := lint(t, files)
 		for _, d := range findings {
 			seen[d.Code.ID] = true
 			if d.Severity == diag.Error && p != nil {
-				t.Errorf("%s: a project with errors has a program", file)
+				t.Error("a project with errors has a program")
 			}
 			if d.Consequence == "" || d.Fix == "" {
-				t.Errorf("%s: %s says neither what follows nor what to do: %s", file, d.Code.ID, d.Summary)
+				t.Errorf("%s says neither what follows nor what to do: %s", d.Code.ID, d.Summary)
 			}
 		}
-		if *update {
-			if err := os.WriteFile(file, []byte(input+divider+got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		if got != want {
-			t.Errorf("%s:\ngot\n%s\nwant\n%s", file, got, want)
-		}
-	}
+		return got
+	})
 	for _, list := range [][]diag.Code{definition.Codes(), field.Codes(), expression.Codes(), step.Codes(), program.Codes()} {
 		for _, c := range list {
 			if !seen[c.ID] {
@@ -134,7 +115,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestWhatLintsStarts: I6, for every example.
+// TestExamplesHaveNothingToReport: I6, for every example.
 func TestExamplesHaveNothingToReport(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"quickstart", "synchronous", "asynchronous", "asynchronous_short"} {

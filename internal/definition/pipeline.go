@@ -44,16 +44,6 @@ type Step struct {
 	NameNode *yaml.Node
 }
 
-// Field returns a key of the step, or nil.
-func (s *Step) Field(key string) *field.Pair {
-	for i := range s.Fields {
-		if s.Fields[i].Key == key {
-			return &s.Fields[i]
-		}
-	}
-	return nil
-}
-
 // pipelineFields is what a pipeline file may hold.
 type pipelineFields struct {
 	Pipeline    field.Name    `yaml:"pipeline" required:"" doc:"The pipeline's name, unique in the project."`

@@ -4,7 +4,7 @@
 // the only declaration there is.
 //
 // Tags, all there are: yaml (the key), doc (one sentence), required, default,
-// enum (comma separated), min, max (in the form of what they limit), since.
+// enum (comma separated), min, max (in the form of what they limit).
 // Everything else is said by the type:
 //
 //	string, bool, ints, float64      a literal, or a text with ${{ }} bound per call

@@ -191,7 +191,7 @@ func TestSchemaAndTable(t *testing.T) {
 			t.Errorf("the schema has %s, which editors explain badly", never)
 		}
 	}
-	for _, want := range []string{"| `inner.key` | text | *required* |", "| `each[].many` |", "| `enum` | `one` `two` | `one` |", "expression (true or false)", "list of object"} {
+	for _, want := range []string{"| `inner.key` | text | *required* |", "| `each[].many` |", "| `enum` | `one` `two` | `one` |", "| `count` | whole number, 0 to 100 |", "expression (true or false)", "list of object"} {
 		if !strings.Contains(s.Table(), want) {
 			t.Errorf("the table lacks %s:\n%s", want, s.Table())
 		}

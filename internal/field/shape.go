@@ -27,14 +27,14 @@ type Shape struct {
 
 // spec is one field.
 type spec struct {
-	key, doc, since string
-	def             string
-	hasDefault      bool
-	required        bool
-	enum            []string
-	min, max        *limit
-	index           int
-	kind            *kindSpec
+	key, doc   string
+	def        string
+	hasDefault bool
+	required   bool
+	enum       []string
+	min, max   *limit
+	index      int
+	kind       *kindSpec
 }
 
 // limit is an end of a range: a number, a duration or a size, by the field's type.
@@ -132,7 +132,7 @@ func shapeOf(t reflect.Type, outer []reflect.Type) *Shape {
 
 func newSpec(t reflect.Type, f reflect.StructField, key string, i int, outer []reflect.Type) *spec {
 	checkTags(t, f, fieldTags)
-	p := &spec{key: key, doc: f.Tag.Get("doc"), since: f.Tag.Get("since"), index: i}
+	p := &spec{key: key, doc: f.Tag.Get("doc"), index: i}
 	p.def, p.hasDefault = f.Tag.Lookup("default")
 	_, p.required = f.Tag.Lookup("required")
 	var why string
@@ -150,7 +150,7 @@ func newSpec(t reflect.Type, f reflect.StructField, key string, i int, outer []r
 }
 
 // fieldTags are all that a field may have.
-var fieldTags = []string{"yaml", "doc", "required", "default", "enum", "min", "max", "since"}
+var fieldTags = []string{"yaml", "doc", "required", "default", "enum", "min", "max"}
 
 // tagPattern is one pair of a tag as package reflect reads it.
 var tagPattern = regexp.MustCompile(`^ *([^ ":]+):"((?:[^"\\]|\\.)*)"`)

@@ -15,7 +15,6 @@ type FieldInfo struct {
 	Default  string
 	Enum     []string
 	Min, Max string // as declared: a number, a duration or a size
-	Since    string
 	Nested   *Shape // of a struct, or of the elements of a list or map of structs
 }
 
@@ -24,7 +23,7 @@ func (s *Shape) Fields() []FieldInfo {
 	var out []FieldInfo
 	for _, p := range s.fields {
 		out = append(out, FieldInfo{Key: p.key, Type: p.kind.name(), Doc: p.doc, Required: p.required, Default: p.def,
-			Enum: p.enum, Min: p.min.String(), Max: p.max.String(), Since: p.since, Nested: p.kind.nested()})
+			Enum: p.enum, Min: p.min.String(), Max: p.max.String(), Nested: p.kind.nested()})
 	}
 	return out
 }
@@ -103,11 +102,25 @@ func (s *Shape) rows(b *strings.Builder, prefix string) {
 		if len(f.Enum) > 0 {
 			typ = "`" + strings.Join(f.Enum, "` `") + "`"
 		}
+		typ += f.between()
 		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", prefix, f.Key, typ, def, strings.ReplaceAll(f.Doc, "|", "\\|"))
 		if f.Nested != nil {
 			f.Nested.rows(b, prefix+f.Key+f.infix())
 		}
 	}
+}
+
+// between says what a value is held to; empty where it is to nothing.
+func (f FieldInfo) between() string {
+	switch {
+	case f.Min != "" && f.Max != "":
+		return ", " + f.Min + " to " + f.Max
+	case f.Min != "":
+		return ", from " + f.Min
+	case f.Max != "":
+		return ", up to " + f.Max
+	}
+	return ""
 }
 
 // infix is what stands between a field and the keys of its nested shape.

@@ -1,7 +1,6 @@
 package reference_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/golden"
 	"pipelined/internal/reference"
 	triggersall "pipelined/triggers/all"
 	"pipelined/triggers/cron"
@@ -27,8 +27,6 @@ import (
 	"pipelined/triggers/event"
 	"pipelined/triggers/http"
 )
-
-var update = flag.Bool("update", false, "write docs/reference")
 
 const folder = "../../docs/reference"
 
@@ -43,23 +41,8 @@ func sets() program.Sets {
 
 func TestReferenceIsCurrent(t *testing.T) {
 	pages := reference.Pages(sets(), codes()...)
-	if *update {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for name, want := range pages {
-		path := filepath.Join(folder, name)
-		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		got, err := os.ReadFile(path)
-		if err != nil || string(got) != want {
-			t.Errorf("%s is not what the code says; run `make generate`", name)
-		}
+		golden.File(t, filepath.Join(folder, name), want)
 	}
 	files, err := os.ReadDir(folder)
 	if err != nil {

@@ -4,34 +4,29 @@
 //
 // A golden file is a list of cases:
 //
-//	=== what the case shows
+//	-- what the case shows --
 //	schedule: 60 * * * *
-//	---
+//	-- findings --
 //	1:11 error E420 "60" cannot be the minute
 //	  schedule: 60 * * * *
 //	            ^^^^^^^^^^
 //	  The schedule could not be read.
 //	  fix: a value of minute is 0 to 59 …
-//
-// Run a test with -update to write what it finds, and read the difference.
 package triggertest
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/golden"
 	"pipelined/triggers"
 
 	"gopkg.in/yaml.v3"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // Plan decodes YAML as the value of the trigger's key, and plans it. The plan is
 // nil where an error was found.
@@ -81,32 +76,13 @@ func Examples(t *testing.T, spec *triggers.Spec) {
 // Golden runs every case of a file and compares the findings.
 func Golden(t *testing.T, spec *triggers.Spec, file string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	for part := range strings.SplitSeq(strings.TrimPrefix(string(text), "=== "), "\n=== ") {
-		name, body, _ := strings.Cut(part, "\n")
-		input, want, _ := strings.Cut(body+"\n", "---\n")
-		got := ""
-		t.Run(name, func(t *testing.T) {
-			plan, diags := Plan(t, spec, input)
-			if (plan == nil) != diags.HasErrors() {
-				t.Errorf("plan %v with these findings:\n%s", plan, Render(diags, input))
-			}
-			got = Render(diags, input)
-			if !*update && strings.TrimRight(got, "\n") != strings.TrimRight(want, "\n") {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-		fmt.Fprintf(&out, "=== %s\n%s---\n%s\n", name, input, got)
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
+	golden.Run(t, file, func(t *testing.T, c *golden.Case) string {
+		plan, diags := Plan(t, spec, c.Text())
+		if (plan == nil) != diags.HasErrors() {
+			t.Errorf("plan %v with these findings:\n%s", plan, Render(diags, c.Text()))
 		}
-	}
+		return Render(diags, c.Text())
+	})
 }
 
 // Render writes findings with the place they are at.
