@@ -1,0 +1,124 @@
+package step
+
+import (
+	"gopkg.in/yaml.v3"
+
+	"pipelined"
+	"pipelined/connectors"
+	"pipelined/engine/execution"
+	"pipelined/internal/diag"
+	"pipelined/internal/expression"
+)
+
+// Compiler turns the steps of one pipeline into Flows. Use one per pipeline; it
+// is not safe for concurrent use. Findings go to the Context's Diags; a flow with
+// findings must not run.
+type Compiler struct {
+	Controls    ControlSet
+	Connectors  *connectors.Set
+	Connections map[string]*Connection
+	// Shared collects the families used without a connection.
+	Shared map[string]*Connection
+	// Events declared in the project file, by type.
+	Events map[string]*EventType
+	// Pipelines are the names a call step may use.
+	Pipelines []string
+	Pipeline  string
+
+	// Env declares the environment, at execution.SlotEnv; nil leaves it open.
+	Env *expression.Symbol
+	// Facts collects what the wiring lint wants to know of this pipeline.
+	Facts Facts
+
+	base     *expression.Symbols
+	slots    int
+	varSlots []int
+	vars     map[string]*expression.Symbol
+	names    map[string]*yaml.Node // every step name, for "runs later" and duplicates
+	declared map[string]bool
+	equal    map[string]int // steps without a name, by their digest
+	loops    int            // how many loops, branches and handlers we are inside of
+	handler  bool           // inside on_error, catch or compensate
+}
+
+// Connection is a connection of the project file, or what a family without one uses.
+type Connection struct {
+	Name      string
+	Connector *connectors.Connector
+	// Index is where the opened client stands among those of a revision.
+	Index int
+}
+
+// EventType is what publishing an event of a declared type adds.
+type EventType struct {
+	Key      *expression.Program // over `data` in slot execution.SlotInput of its own frame; nil if none
+	Validate func(data string) *pipelined.Problem
+	Data     *expression.Type // what the schema says of the data; nil if nothing
+}
+
+// Facts is what a pipeline does, as far as other pipelines care.
+type Facts struct {
+	Publishes   []Mention // event types
+	Calls       []Mention // pipelines
+	Writes      []Mention // collections written
+	Reads       []Mention // collections read
+	Reprocesses []Reprocessor
+	Responds    []Mention
+	Dynamic     bool // publishes a type that is only known at run time
+	// CommitsParts: a loop commits on its way.
+	CommitsParts bool
+}
+
+// Mention is one place that names something.
+type Mention struct {
+	Name string
+	At   diag.Range
+}
+
+// Reprocessor is what the writer of error records needs of the reprocess step
+// that drains their collection.
+type Reprocessor struct {
+	Collection  string
+	MaxAttempts int
+	Backoff     pipelined.Backoff
+	At          diag.Range
+}
+
+// Start prepares the symbols of a pipeline whose trigger gives input the type t:
+// the names every expression may use, every variable any step sets, and every
+// step name, so that a step used before it ran is explained.
+func (b *Compiler) Start(steps *yaml.Node, handlers *yaml.Node, trigger string, t *expression.Type) *expression.Symbols {
+	b.slots = execution.BaseSlots
+	b.vars = map[string]*expression.Symbol{}
+	b.names = map[string]*yaml.Node{}
+	b.declared = map[string]bool{}
+	b.equal = map[string]int{}
+	for _, n := range []*yaml.Node{steps, handlers} {
+		b.scan(n)
+	}
+	syms := expression.NewSymbols(nil)
+	DeclareBase(syms, trigger, t)
+	if b.Env != nil {
+		syms.Declare("env", b.Env)
+	}
+	b.base = syms
+	syms.Declare("vars", &expression.Symbol{Slot: -1, Closed: true, Members: b.vars})
+	syms.Declare("steps", &expression.Symbol{Slot: -1, Closed: true, Members: b.later(nil)})
+	return syms
+}
+
+// Slots is how many slots a frame of this pipeline has, and which of them are
+// variables.
+func (b *Compiler) Slots() (int, []int) { return b.slots, b.varSlots }
+
+func (b *Compiler) slot() int {
+	b.slots++
+	return b.slots - 1
+}
+
+// Used reports whether an expression of the pipeline reads a name of the base
+// scope.
+func (b *Compiler) Used(name string) bool {
+	sym := b.base.Lookup(name)
+	return sym != nil && sym.Used
+}
