@@ -20,7 +20,7 @@ func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
 	}
 	for _, path := range s.unique(k.collection) {
 		c, ok := newComparison(path, "==", value.Exact(body, pathOf(path)))
-		if !ok || c.value == nil {
+		if !ok || c.Value == nil {
 			continue // null and missing may repeat; lists and objects are compared at the commit
 		}
 		holder, err := s.holder(ctx, k, c)
@@ -38,10 +38,10 @@ func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
 // holder is the id of another document that c holds for; empty if there is none. 1 and
 // 1.0 are one value, 1, "1" and true are three.
 func (s *Session) holder(ctx context.Context, k key, c comparison) (id string, err error) {
-	own := s.ownOf(k.collection)
+	own, path := s.ownOf(k.collection), pathOf(c.Path)
 	same := func(doc value.Raw) bool {
-		other := value.Scalar(value.Exact(doc, c.path))
-		return other != nil && rank(other) == rank(c.value) && value.Equal(other, c.value)
+		other := value.Scalar(value.Exact(doc, path))
+		return other != nil && rank(other) == rank(c.Value) && value.Equal(other, c.Value)
 	}
 	for o, e := range own {
 		if o != k && e.exists && same(e.body) {
