@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// keptStores says how each kept store ends; make.go beside them says how it came about,
+// keptStores says how each kept store ends; the program in make says how it came about,
 // and holds.txt in its folder what is in it.
 func keptStores() []keptStore {
 	return []keptStore{acceptedStore(), retriesStore(), floodStore(), errorsStore(), ticksStore(), crashesStore()}
@@ -18,8 +18,8 @@ func acceptedStore() keptStore {
 	const fast, slow = `{"times":1,"lane":"fast","query":"%d","amount":%s}`, `{"times":1,"lane":"slow","query":"%d","amount":%s}`
 	ends := []ending{
 		{"every accepted request runs once, as it came", "taken", map[string]string{
-			"a-1": fmt.Sprintf(fast, 1, "1.50"), "a-2": fmt.Sprintf(fast, 2, "12345678901234567890"),
-			"b-1": fmt.Sprintf(slow, 3, "null"), "b-2": fmt.Sprintf(slow, 4, "null"), "b-3": fmt.Sprintf(fast, 5, "null"),
+			"a-1": fmt.Sprintf(fast, 1, "1.50"), "a-2": fmt.Sprintf(fast, 2, "null"),
+			"b-1": fmt.Sprintf(slow, 3, "12345678901234567890"), "b-2": fmt.Sprintf(slow, 4, "null"), "b-3": fmt.Sprintf(fast, 5, "null"),
 			"b-4": fmt.Sprintf(fast, 6, "null"), "b-5": fmt.Sprintf(slow, 7, "0.10"),
 		}},
 		{"every published event is taken once", "notes", each(`{"times":1,"key":"k","from":"hand"}`, "n-1", "n-2")},
@@ -47,7 +47,7 @@ func acceptedStore() keptStore {
 // repeatRequests sends requests again whose answers are in the store.
 func repeatRequests(t *testing.T, p *process, held *sql.DB) {
 	id := func(key string) string {
-		return rows(t, held, "select json_extract(body, '$.body') from documents where collection = '_idempotency' and id = 'take/"+key+"'")[0]
+		return row(t, held, "select json_extract(body, '$.body') from documents where collection = '_idempotency' and id = 'take/"+key+"'")
 	}
 	for _, r := range []struct {
 		path, body, key string
@@ -57,7 +57,7 @@ func repeatRequests(t *testing.T, p *process, held *sql.DB) {
 		{"/pay", `{"id":"p-1"}`, "pay-1", 201, `{"id":"p-1","receipt":1}`},
 		{"/pay", `{"id":"p-2"}`, "pay-2", 201, `{"id":"p-2","receipt":2}`},
 		{"/remark", `{"id":"r-1"}`, "remark-1", 204, ""},
-		{"/take/fast?q=2", `{"id":"a-2","amount":12345678901234567890}`, "take-a-2", 202, id("take-a-2")},
+		{"/take/fast?q=2", `{"id":"a-2"}`, "take-a-2", 202, id("take-a-2")},
 		{"/take/slow?q=7", `{"id":"b-5","amount":0.10,"hold":true}`, "take-b-5", 202, id("take-b-5")},
 	} {
 		status, header, answer := p.ask(r.path, r.body, r.key)
@@ -102,7 +102,7 @@ func retriesStore() keptStore {
 		ending{"a key waits for its event", "lanes", map[string]string{"a": `{"seen":[1,2,3]}`, "b": `{"seen":[1]}`}},
 		ending{"with skip it comes after those that passed it", "hops", map[string]string{"a": `{"seen":[2,3,1]}`}},
 		ending{"one older than the newest of its key is dropped", "prices", map[string]string{
-			"a": `{"price":2,"times":1}`, "b": `{"price":3,"times":1}`, "c": `{"price":4,"times":1}`}},
+			"a": `{"price":2,"times":1,"attempt":1}`, "b": `{"price":3,"times":1,"attempt":2}`, "c": `{"price":4,"times":1,"attempt":1}`}},
 		ending{"one older than max_age is dropped", "news", nil},
 		ending{"what was delayed comes when it is due, and not before", "rings", ring("r-1", "r-2")},
 	), then: []afterwards{
@@ -116,7 +116,7 @@ func retriesStore() keptStore {
 		{"a price is set", func(_ *testing.T, p *process, _ *sql.DB) {
 			p.command("events", "publish", "price.set", p.dir, "--key", "a", "--data", `{"price":5,"until":1}`)
 		}, []ending{{"a newer one is taken", "prices", map[string]string{
-			"a": `{"price":5,"times":2}`, "b": `{"price":3,"times":1}`, "c": `{"price":4,"times":1}`}}}},
+			"a": `{"price":5,"times":2}`, "b": `{"price":3,"times":1,"attempt":2}`, "c": `{"price":4,"times":1,"attempt":1}`}}}},
 	}}
 }
 
@@ -195,8 +195,8 @@ func ticksStore() keptStore {
 	sum := func(total int) string { return fmt.Sprintf(`{"times":1,"total":%d,"succeeded":%[1]d}`, total) }
 	ids := append(append(numbered("one-%d", 10), numbered("two-%d", 4)...), numbered("up-%d", 5)...)
 	return keptStore{name: "ticks", ends: func(t *testing.T, held *sql.DB) []ending {
-		first := rows(t, held, "select json_extract(body, '$.at') from documents where collection = 'minutes'")[0]
-		open := rows(t, held, "select substr(key, length('open/minutes/') + 1) from meta where key like 'open/minutes/%'")[0]
+		first := row(t, held, "select json_extract(body, '$.at') from documents where collection = 'minutes'")
+		open := row(t, held, "select substr(key, length('open/minutes/') + 1) from meta where key like 'open/minutes/%'")
 		return []ending{
 			{"the run that was under way runs once, at its own time", "minutes", map[string]string{
 				"first": `{"times":1,"at":"` + first + `"}`, "second": `{"times":1,"at":"` + open + `","previous":"` + first + `"}`}},

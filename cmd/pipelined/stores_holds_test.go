@@ -108,7 +108,7 @@ func listing(t *testing.T, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("# Listed by: go test ./cmd/pipelined -run TestStoresHold -update\n")
-	b.WriteString("schema " + rows(t, db, "select user_version from pragma_user_version")[0] + "\n")
+	b.WriteString("schema " + row(t, db, "select user_version from pragma_user_version") + "\n")
 	tables := rows(t, db, "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
 	for _, s := range sections {
 		i := slices.Index(tables, s.table)
@@ -145,4 +145,14 @@ func rows(t *testing.T, db *sql.DB, query string) (out []string) {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return out
+}
+
+// row runs a query that gives one text.
+func row(t *testing.T, db *sql.DB, query string) string {
+	t.Helper()
+	list := rows(t, db, query)
+	if len(list) != 1 {
+		t.Fatalf("%s: %d rows, want one", query, len(list))
+	}
+	return list[0]
 }

@@ -95,22 +95,20 @@ const endLimit = time.Minute
 // reach waits until everything holds and nothing is under way any more.
 func reach(t *testing.T, p *process, ends []ending) {
 	t.Helper()
-	var missing []string
+	differs := func(e ending) bool { return len(e.differs(p)) > 0 }
 	for end := time.Now().Add(endLimit); time.Now().Before(end); wait(50 * time.Millisecond) {
-		busy := p.busy()
-		missing = nil
-		for _, e := range ends {
-			missing = append(missing, e.differs(p)...)
-		}
-		if busy != "" {
-			missing = append(missing, "still at work: "+busy)
-		}
-		if len(missing) == 0 {
+		if p.busy() == "" && !slices.ContainsFunc(ends, differs) {
 			return
 		}
 	}
-	slices.Sort(missing)
-	t.Fatalf("not within %s:\n%s\n%s", endLimit, strings.Join(missing[:min(len(missing), 20)], "\n"), tail(p.log.String()))
+	var wrong []string
+	if busy := p.busy(); busy != "" {
+		wrong = append(wrong, "still at work: "+busy)
+	}
+	for _, e := range ends {
+		wrong = append(wrong, e.differs(p)...)
+	}
+	t.Fatalf("not within %s:\n%s\n%s", endLimit, strings.Join(wrong[:min(len(wrong), 20)], "\n"), tail(p.log.String()))
 }
 
 // busy says what is under way, or nothing.
