@@ -240,3 +240,31 @@ func (h *harness) sleeping(n int) {
 		}
 	}
 }
+
+// TestOneRunMakesUpForAnyNumber: however many ticks passed, latest runs once and skip not
+// at all.
+func TestOneRunMakesUpForAnyNumber(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]int{"latest": 2, "skip": 1} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			h := start(t, `pipeline: minutes
+trigger: { cron: { schedule: "* * * * *", missed: `+policy+` } }
+steps: [ { object_store.put: { collection: runs, document: {} } } ]
+`)
+			h.clock.Advance(time.Minute)
+			h.settle()
+			h.engine.Close()
+			h.clock.Advance(20*24*time.Hour + 30*time.Second)
+			h.restart()
+			h.settle()
+			h.settle()
+			if n := len(h.docs("runs")); n != want {
+				t.Errorf("%d runs, want %d", n, want)
+			}
+			if s := h.stats("minutes"); s.MissedTicks != int64(20*24*60+1-want) || s.SkippedTicks != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}

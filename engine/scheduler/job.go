@@ -34,7 +34,7 @@ func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 	defer s.mu.Unlock()
 	for _, j := range s.sorted() {
 		ticks = append(ticks, s.again(j)...)
-		for i, t := range s.wanted(j, j.passed(now), now) {
+		for i, t := range s.wanted(j, now) {
 			if i > 0 || len(j.queue) > 0 {
 				j.queue = append(j.queue, t) // made up for one after the other, whatever overlap says
 				continue
@@ -51,15 +51,23 @@ func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 	return ticks, next
 }
 
-// passed takes the ticks that came due since the last look, less those that are open.
-func (j *job) passed(now time.Time) (all []time.Time) {
-	for !j.next.IsZero() && !j.next.After(now) && len(j.queue)+len(all) < maxMissed {
+// passed takes the ticks that came due since the last look, less those that are open: all
+// of them if they are to be made up for, as far as there is room, else the last.
+func (j *job) passed(now time.Time) (first time.Time, kept []time.Time, n int) {
+	all := j.plan.Missed == "all"
+	for !j.next.IsZero() && !j.next.After(now) && len(j.queue)+len(kept) < maxMissed {
 		if !j.open[j.next] {
-			all = append(all, j.next)
+			if n++; n == 1 {
+				first = j.next
+			}
+			if !all {
+				kept = kept[:0]
+			}
+			kept = append(kept, j.next)
 		}
 		j.next = j.plan.Next(j.next)
 	}
-	return all
+	return first, kept, n
 }
 
 // again starts the ticks that the process before died in, whatever missed says, one
@@ -77,24 +85,18 @@ func (s *Scheduler) again(j *job) (ticks []tick) {
 }
 
 // wanted applies missed to the ticks that came due since the last look.
-func (s *Scheduler) wanted(j *job, all []time.Time, now time.Time) []time.Time {
-	if len(all) == 0 {
+func (s *Scheduler) wanted(j *job, now time.Time) []time.Time {
+	first, kept, n := j.passed(now)
+	if n == 0 {
 		return nil
 	}
-	kept := all
-	switch j.plan.Missed {
-	case "latest":
-		kept = all[len(all)-1:]
-	case "skip":
+	if j.plan.Missed == "skip" && now.Sub(kept[0]) > late {
 		kept = nil
-		if last := all[len(all)-1]; now.Sub(last) <= late {
-			kept = all[len(all)-1:]
-		}
 	}
-	if n := len(all) - len(kept); n > 0 {
-		s.runner.Counters.Missed(j.name, n)
-		s.runner.Logger.Warn("scheduled runs were missed", "pipeline", j.name, "missed", n,
-			"first", all[0], "policy", j.plan.Missed)
+	if missed := n - len(kept); missed > 0 {
+		s.runner.Counters.Missed(j.name, missed)
+		s.runner.Logger.Warn("scheduled runs were missed", "pipeline", j.name, "missed", missed,
+			"first", first, "policy", j.plan.Missed)
 	}
 	return kept
 }
