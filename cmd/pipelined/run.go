@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,19 +21,25 @@ func runCommand(sets program.Sets) *cobra.Command {
 		Short: "Run the project in a folder until stopped",
 		Long: `Runs every pipeline of a project folder: listens for requests, fires schedules,
 delivers events. Data is kept in DIR/.pipelined unless pipelined.yaml says otherwise.
-SIGTERM or Ctrl-C stops it in good order: what runs ends first.`,
+SIGTERM or Ctrl-C stops it in good order: what runs ends first. SIGHUP reloads the folder, as
+--watch does whenever files change: what runs ends as it began, a folder with errors changes
+nothing.`,
 		Example: `  pipelined run pipelines/quickstart
   pipelined run . --watch
   pipelined run . --listen 0.0.0.0:8080 --log-format json`,
 		Args: oneDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			o.Reload = hangup
 			o.Logger = logger(format, level)
 			o.Out, o.Color = cmd.ErrOrStderr(), terminal(os.Stderr)
 			return daemon.Run(cmd.Context(), args[0], o)
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&o.Watch, "watch", false, "reload when files change; a folder with errors changes nothing")
+	f.BoolVar(&o.Watch, "watch", false, "reload when files change")
 	f.StringVar(&o.Listen, "listen", "", "address for requests, instead of server.listen")
 	f.StringVar(&o.Admin, "admin", "", "address of the admin API, instead of admin.listen")
 	durationFlag(f, &o.Drain, "drain", "how long what runs may take to end when stopping")

@@ -297,11 +297,16 @@ func fingerprint(def *definition.Connection) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// revision tells projects apart by every file that makes them.
 func revision(p *definition.Project) string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(p.Sources)) {
 		fmt.Fprintf(h, "%s %d\n", name, len(p.Sources[name].Text))
 		h.Write(p.Sources[name].Text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Read)) {
+		fmt.Fprintf(h, "%s %d\n", name, len(p.Read[name]))
+		h.Write(p.Read[name])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
-	"pipelined"
 	"pipelined/engine"
 	"pipelined/engine/program"
 	"pipelined/internal/admin"
@@ -24,11 +25,12 @@ import (
 // Options is how to run a project. Zero values mean what the project file says.
 type Options struct {
 	Sets     program.Sets
-	Listen   string        // instead of server.listen
-	Admin    string        // instead of admin.listen
-	Watch    bool          // reload when files change
-	Profiles bool          // serve Go's profiles on the admin listener, and gather those of locks
-	Drain    time.Duration // 0: 30s
+	Listen   string           // instead of server.listen
+	Admin    string           // instead of admin.listen
+	Watch    bool             // reload when files change
+	Reload   <-chan os.Signal // reload at each of them; nil: at none
+	Profiles bool             // serve Go's profiles on the admin listener, and gather those of locks
+	Drain    time.Duration    // 0: 30s
 	Version  string
 	Logger   *slog.Logger
 	Out      io.Writer // the start-up summary and findings
@@ -74,7 +76,7 @@ type daemon struct {
 	engine  *engine.Engine
 	public  net.Listener
 	admin   net.Listener
-	token   pipelined.Secret
+	started settings
 }
 
 // open opens the store and starts the engine on the program.
@@ -115,15 +117,9 @@ func (d *daemon) close() {
 // listen opens both listeners before anything runs, so that a port that is taken
 // is known at once.
 func (d *daemon) listen(l *Loaded) error {
-	public, admin := l.Project.File.Server.Listen, l.Project.File.Admin.Listen
-	if d.options.Listen != "" {
-		public = d.options.Listen
-	}
-	if d.options.Admin != "" {
-		admin = d.options.Admin
-	}
-	d.token = l.Project.File.Admin.Token
-	if d.token.IsZero() && !loopback(admin) {
+	d.started = d.options.settings(l)
+	public, admin := d.started.server, d.started.admin
+	if d.started.token.IsZero() && !loopback(admin) {
 		return &UsageError{"admin.listen " + admin + " is reachable from outside, and admin.token is not set",
 			"set `admin: { token: ${{ env.ADMIN_TOKEN }} }` in pipelined.yaml, or listen on 127.0.0.1"}
 	}
@@ -157,22 +153,41 @@ func (d *daemon) serve(ctx context.Context) error {
 		IdleTimeout: 120 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: logger}
 	registry := admin.NewRegistry(d.engine, d.options.Version)
 	admin := &http.Server{Handler: admin.Handler(d.service, admin.Config{
-		Token: d.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
+		Token: d.started.token, Ready: d.ready, Metrics: registry, Profiles: d.options.Profiles}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, ErrorLog: logger}
-	go debug.FreeOSMemory() // what starting left over
-	go serveOn(public, d.public, stop)
-	go serveOn(admin, d.admin, stop)
-	if d.options.Watch {
-		go d.watch(intake)
-	}
+	var beside, serving sync.WaitGroup
+	beside.Go(debug.FreeOSMemory) // what starting left over
+	serving.Go(func() { serveOn(public, d.public, stop) })
+	serving.Go(func() { serveOn(admin, d.admin, stop) })
+	d.reloads(intake, &beside)
 	err := d.engine.Run(intake)
+	beside.Wait()
 	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err = errors.Join(err, public.Shutdown(sctx), admin.Shutdown(sctx))
+	serving.Wait()
 	if cause := context.Cause(intake); ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, err)
 	}
 	return err
+}
+
+// reloads reloads the project, until ctx ends, when it is told to and, if it is watched,
+// when files change.
+func (d *daemon) reloads(ctx context.Context, parts *sync.WaitGroup) {
+	changes := make(chan struct{})
+	if d.options.Watch {
+		parts.Go(func() { watch(ctx, d.dir, d.options.Logger, changes) })
+	}
+	r := &reloader{
+		load:     func() (*Loaded, error) { return Load(d.dir, d.options.Sets) },
+		swap:     d.engine.Swap,
+		inUse:    func() string { return d.engine.Program().Revision },
+		show:     func(l *Loaded) { l.Show(d.options.Out, d.options.Color) },
+		settings: d.options.settings, started: d.started,
+		clock: d.engine.Clock(), logger: d.options.Logger,
+	}
+	parts.Go(func() { r.Run(ctx, changes, d.options.Reload) })
 }
 
 // serveOn serves; a listener that fails ends the process in good order.

@@ -285,6 +285,120 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadSaysWhatItCannotDo: a setting of what was opened at the start is named, and
+// everything else is reloaded.
+func TestReloadSaysWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		file    string
+		options func(*daemon.Options)
+		names   string // empty: nothing needs a restart
+	}{
+		"the store":                              {"store: { path: elsewhere.db }", nil, "[store.path]"},
+		"the token":                              {"admin: { token: other }", nil, "[admin.token]"},
+		"the listener":                           {"server: { listen: 127.0.0.1:1 }", func(o *daemon.Options) { o.Listen = "" }, "[server.listen]"},
+		"the admin listener":                     {"admin: { listen: 127.0.0.1:1 }", func(o *daemon.Options) { o.Admin = "" }, "[admin.listen]"},
+		"a listener that the command line gives": {"server: { listen: 127.0.0.1:1 }", nil, ""},
+		"what can change":                        {"redact: [password]", nil, ""},
+		"the size of bodies, of the same part of it": {"server: { max_body: 2MB }", nil, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := anywhere()
+			o.Watch = true
+			dir := folder(t, map[string]string{"hello.yaml": hello, "pipelined.yaml": "server: { listen: 127.0.0.1:0 }\nadmin: { listen: 127.0.0.1:0 }\n"})
+			if tt.options != nil {
+				tt.options(&o)
+			}
+			r := run(t, dir, o)
+			text := "project: other\n" + tt.file + "\n"
+			if !strings.Contains(tt.file, "server:") {
+				text += "server: { listen: 127.0.0.1:0 }\n"
+			}
+			if !strings.Contains(tt.file, "admin:") {
+				text += "admin: { listen: 127.0.0.1:0 }\n"
+			} else if !strings.Contains(tt.file, "listen") {
+				text = strings.Replace(text, "token:", "listen: 127.0.0.1:0, token:", 1)
+			}
+			write(t, filepath.Join(dir, "pipelined.yaml"), text)
+			write(t, filepath.Join(dir, "hello.yaml"), strings.ReplaceAll(hello, "greeting: hello", "greeting: good day"))
+			r.eventually("the new revision", func() bool { _, body := r.get("/hello"); return strings.Contains(body, "good day") })
+			r.eventually("the line that says so", func() bool { return strings.Contains(r.logs.String(), "reloaded") })
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			logs := r.logs.String()
+			if told := strings.Contains(logs, "need a restart"); told != (tt.names != "") || !strings.Contains(logs, tt.names) {
+				t.Errorf("want %q named", tt.names)
+			}
+			if strings.Contains(logs, "msg=reloaded") == (tt.names != "") {
+				t.Error("a plain `reloaded` where something was not, or none where everything was")
+			}
+		})
+	}
+}
+
+// TestReloadIsTriedAgain: a connection that cannot be opened leaves what runs as it is,
+// until it can be.
+func TestReloadIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	hangup := make(chan os.Signal, 1)
+	o := anywhere()
+	o.Reload = hangup
+	dir := folder(t, map[string]string{"hello.yaml": hello, "blocked": "where a folder is to be"})
+	r := run(t, dir, o)
+	write(t, filepath.Join(dir, "pipelined.yaml"), "connections: { d: { db: { driver: sqlite, path: blocked/d.db, create: true } } }\n")
+	write(t, filepath.Join(dir, "hello.yaml"), strings.Replace(hello, "steps:\n", "steps:\n  - db.query: { connection: d, sql: select 1 }\n", 1))
+	hangup <- os.Interrupt
+	r.eventually("why it cannot be reloaded", func() bool { return strings.Contains(r.logs.String(), "tried again until it works") })
+	if code, body := r.get("/hello"); code != 200 {
+		t.Errorf("what ran before answers %d %s", code, body)
+	}
+	if err := os.Remove(filepath.Join(dir, "blocked")); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("that it is reloaded by itself", func() bool { return strings.Contains(r.logs.String(), "msg=reloaded") })
+	if code, body := r.get("/hello"); code != 200 {
+		t.Errorf("what runs now answers %d %s", code, body)
+	}
+	if n := strings.Count(r.logs.String(), "could not be reloaded"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestASchemaIsPartOfTheProject: a change of one is reloaded as one of a pipeline is.
+func TestASchemaIsPartOfTheProject(t *testing.T) {
+	t.Parallel()
+	o := anywhere()
+	o.Watch = true
+	const asked = `pipeline: asked
+trigger: { http: { method: POST, path: /asked, body: { schema: any.json } } }
+steps: [ { respond: { body: fine } } ]
+`
+	dir := folder(t, map[string]string{"asked.yaml": asked, "any.json": "{}"})
+	r := run(t, dir, o)
+	post := func() int {
+		resp, err := http.Post(r.address("http")+"/asked", "application/json", strings.NewReader("1"))
+		if err != nil {
+			return 0
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := post(); code != 200 {
+		t.Fatalf("it answers %d", code)
+	}
+	write(t, filepath.Join(dir, "any.json"), `{"type":"object"}`)
+	r.eventually("the new schema", func() bool { return post() == 400 })
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

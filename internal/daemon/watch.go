@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,17 +14,17 @@ import (
 // settle is how long files must be quiet before a reload: editors write in steps.
 const settle = 150 * time.Millisecond
 
-// watch reloads the project whenever its files change. A folder with errors is
-// shown and changes nothing: the revision before goes on.
-func (d *daemon) watch(ctx context.Context) {
+// watch says on changes that files of a folder have changed, until ctx ends.
+func watch(ctx context.Context, dir string, logger *slog.Logger, changes chan<- struct{}) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		d.options.Logger.Error("files cannot be watched; changes need a restart", "err", err)
+		logger.Error("files cannot be watched; send SIGHUP to reload", "err", err)
 		return
 	}
 	defer w.Close()
-	d.watchFolders(w)
+	watchFolders(w, dir, logger)
 	timer := time.NewTimer(settle) // what changed while the project started is looked at first
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -32,57 +33,46 @@ func (d *daemon) watch(ctx context.Context) {
 			if concerns(ev.Name) {
 				timer.Reset(settle)
 			}
-		case err := <-w.Errors:
-			d.options.Logger.Warn("watching files", "err", err)
+		case err := <-w.Errors: // changes may have been missed
+			logger.Warn("watching files", "err", err)
+			timer.Reset(settle)
 		case <-timer.C:
-			d.watchFolders(w)
-			d.reload(ctx)
+			watchFolders(w, dir, logger)
+			select {
+			case changes <- struct{}{}:
+			case <-ctx.Done():
+			}
 		}
 	}
 }
 
 // watchFolders adds every folder of the project; adding one again is harmless.
-func (d *daemon) watchFolders(w *fsnotify.Watcher) {
-	err := filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.IsDir() {
-			return nil
-		}
-		if name := e.Name(); path != d.dir && (strings.HasPrefix(name, ".") || name == "node_modules") {
-			return filepath.SkipDir
-		}
-		return w.Add(path)
-	})
+func watchFolders(w *fsnotify.Watcher, dir string, logger *slog.Logger) {
+	root, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || !e.IsDir() {
+				return nil
+			}
+			if name := e.Name(); path != root && (strings.HasPrefix(name, ".") || name == "node_modules") {
+				return filepath.SkipDir
+			}
+			return w.Add(path)
+		})
+	}
 	if err != nil {
-		d.options.Logger.Warn("a folder cannot be watched", "err", err)
+		logger.Warn("a folder cannot be watched; send SIGHUP to reload", "err", err)
 	}
 }
 
+// concerns reports whether a change of a file may change the project: of a YAML file, of
+// what schemas are written in, of a folder, and of the link that a mounted configuration
+// of Kubernetes is exchanged by.
 func concerns(path string) bool {
-	switch filepath.Ext(path) {
+	name := filepath.Base(path)
+	switch filepath.Ext(name) {
 	case ".yaml", ".yml", ".json", "":
-		return !strings.HasPrefix(filepath.Base(path), ".")
+		return !strings.HasPrefix(name, ".")
 	}
-	return false
-}
-
-// reload loads the folder and swaps, all or nothing.
-func (d *daemon) reload(ctx context.Context) {
-	l, err := Load(d.dir, d.options.Sets)
-	if err != nil {
-		d.options.Logger.Error("the project could not be reloaded; the revision before goes on", "err", err)
-		return
-	}
-	if l.Program != nil && l.Program.Revision == d.engine.Program().Revision {
-		return
-	}
-	l.Show(d.options.Out, d.options.Color)
-	if l.Program == nil {
-		d.options.Logger.Error("the project has errors; the revision before goes on", "revision", d.engine.Program().Revision)
-		return
-	}
-	if err := d.engine.Swap(ctx, l.Program); err != nil {
-		d.options.Logger.Error("the project could not be reloaded; the revision before goes on", "err", err)
-		return
-	}
-	d.options.Logger.Info("reloaded", "revision", l.Program.Revision, "pipelines", len(l.Program.Pipelines))
+	return name == "..data"
 }

@@ -27,6 +27,7 @@ type Project struct {
 	Pipelines []*Pipeline            // by file name
 	Tests     []*field.File          // test files, not looked into here
 	Sources   map[string]*field.File // every YAML file, by name
+	Read      map[string][]byte      // other files that were read for it, such as schemas
 	Diags     diag.List
 
 	files fs.FS
@@ -52,7 +53,7 @@ func Load(dir string, env func(string) (string, bool)) (*Project, error) {
 
 // LoadFS reads the project in a file system.
 func LoadFS(files fs.FS, env func(string) (string, bool)) (*Project, error) {
-	p := &Project{files: files, Sources: map[string]*field.File{}, env: newEnvironment(env)}
+	p := &Project{files: files, Sources: map[string]*field.File{}, Read: map[string][]byte{}, env: newEnvironment(env)}
 	names, err := yamlFiles(files)
 	if err != nil {
 		return nil, err
@@ -104,9 +105,17 @@ func yamlFiles(files fs.FS) ([]string, error) {
 	return names, nil
 }
 
-// ReadFile reads a file of the project, such as a schema. A path that leads out
-// of the folder is an error.
+// ReadFile reads a file of the project, such as a schema, and notes it in Read. A path
+// that leads out of the folder is an error.
 func (p *Project) ReadFile(name string) ([]byte, error) {
+	text, err := p.readFile(name)
+	if err == nil {
+		p.Read[path.Clean(name)] = text
+	}
+	return text, err
+}
+
+func (p *Project) readFile(name string) ([]byte, error) {
 	if !fs.ValidPath(path.Clean(name)) {
 		return nil, fmt.Errorf("%s is not below the project folder", name)
 	}
