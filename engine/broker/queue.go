@@ -1,7 +1,5 @@
 package broker
 
-import "time"
-
 // ready is what may run now: first in, first out per tenant, tenants in turn.
 type ready struct {
 	turns []string // tenants with something waiting, next one first
@@ -85,32 +83,4 @@ func (q *fifo) pop() *Delivery {
 		q.items, q.head = q.items[:0], 0
 	}
 	return d
-}
-
-// waiting is a delivery that comes again at its time.
-type waiting struct {
-	due   time.Time
-	d     *Delivery
-	holds bool // its key is closed meanwhile
-	n     int  // order of arrival, for equal times
-}
-
-// waitHeap orders waiting deliveries by time.
-type waitHeap []*waiting
-
-func (h waitHeap) Len() int { return len(h) }
-func (h waitHeap) Less(i, j int) bool {
-	if c := h[i].due.Compare(h[j].due); c != 0 {
-		return c < 0
-	}
-	return h[i].n < h[j].n
-}
-func (h waitHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *waitHeap) Push(x any)   { *h = append(*h, x.(*waiting)) }
-func (h *waitHeap) Pop() any {
-	old := *h
-	w := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return w
 }
