@@ -28,7 +28,7 @@ type Binding struct {
 
 // setter fills one field of a struct.
 type setter struct {
-	index int
+	index []int
 	key   string
 	bind  binder
 }
@@ -70,7 +70,7 @@ func (b *Binding) Bind(f *expression.Frame, dst any) error {
 func apply(setters []setter, f *expression.Frame, v reflect.Value) error {
 	for i := range setters {
 		s := &setters[i]
-		if err := s.bind(f, v.Field(s.index)); err != nil {
+		if err := s.bind(f, v.FieldByIndex(s.index)); err != nil {
 			return placed(s.key, err)
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Shape) DecodePairs(c *Context, at *yaml.Node, pairs []Pair, dst any) bo
 	}
 	for i := range setters {
 		st := &setters[i]
-		if err := st.bind(c.LoadFrame, v.Field(st.index)); err != nil {
+		if err := st.bind(c.LoadFrame, v.FieldByIndex(st.index)); err != nil {
 			p := pipelined.AsProblem(problem(placed(st.key, err)))
 			c.Report(CodeLoad, diag.Error, valueOf(pairs, st.key, at), p.Detail, "The project cannot start.", "correct the value")
 			return false
@@ -189,10 +189,10 @@ func (d *decoding) structure(s *Shape, at *yaml.Node, pairs []Pair, dst reflect.
 				"write it behind `"+f.key+":` ("+f.doc+"), or remove the key")
 		}
 		if !ok || omitted {
-			d.absent(f, at, dst.Field(f.index))
+			d.absent(f, at, dst.FieldByIndex(f.index))
 			continue
 		}
-		if b := d.value(f, f.kind, p.Value, dst.Field(f.index)); b != nil {
+		if b := d.value(f, f.kind, p.Value, dst.FieldByIndex(f.index)); b != nil {
 			out = append(out, setter{f.index, f.key, b})
 		}
 	}

@@ -19,6 +19,9 @@
 //	Name                             a literal that is a name of the language
 //	anything with DecodeField        decodes itself
 //
+// The keys of an embedded struct, which has no tag, stand beside the others: so several
+// declarations share some of their keys.
+//
 // Keys that exclude or need each other are declared by blank fields of the types
 // AtMostOne, ExactlyOne and Together; what depends on values is for Checker.
 //

@@ -33,7 +33,7 @@ type spec struct {
 	required   bool
 	enum       []string
 	min, max   *limit
-	index      int
+	index      []int
 	kind       *kindSpec
 }
 
@@ -104,8 +104,12 @@ func shapeOf(t reflect.Type, outer []reflect.Type) *Shape {
 	var blank []reflect.StructField
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.Name == "_" {
+		switch {
+		case f.Name == "_":
 			blank = append(blank, f)
+			continue
+		case f.Anonymous && f.Tag == "" && f.Type.Kind() == reflect.Struct:
+			s.embed(shapeOf(f.Type, append(slices.Clone(outer), t)), i)
 			continue
 		}
 		if !f.IsExported() {
@@ -118,11 +122,7 @@ func shapeOf(t reflect.Type, outer []reflect.Type) *Shape {
 		if !ok || key == "" || f.Tag.Get("doc") == "" {
 			panic(fmt.Sprintf("field: %s.%s needs a yaml and a doc tag", t, f.Name))
 		}
-		p := newSpec(t, f, key, i, append(slices.Clone(outer), t))
-		if s.byKey[key] != nil {
-			panic(fmt.Sprintf("field: %s has the key %s twice", t, key))
-		}
-		s.fields, s.byKey[key] = append(s.fields, p), p
+		s.add(newSpec(t, f, key, i, append(slices.Clone(outer), t)))
 	}
 	for _, f := range blank {
 		s.rules = append(s.rules, s.newRule(f))
@@ -130,9 +130,27 @@ func shapeOf(t reflect.Type, outer []reflect.Type) *Shape {
 	return s
 }
 
+func (s *Shape) add(p *spec) {
+	if s.byKey[p.key] != nil {
+		panic(fmt.Sprintf("field: %s has the key %s twice", s.typ, p.key))
+	}
+	s.fields, s.byKey[p.key] = append(s.fields, p), p
+}
+
+// embed takes over the keys of an embedded struct, the ith field, as if they were written
+// where it stands.
+func (s *Shape) embed(inner *Shape, i int) {
+	for _, f := range inner.fields {
+		p := *f
+		p.index = append([]int{i}, f.index...)
+		s.add(&p)
+	}
+	s.rules = append(s.rules, inner.rules...)
+}
+
 func newSpec(t reflect.Type, f reflect.StructField, key string, i int, outer []reflect.Type) *spec {
 	checkTags(t, f, fieldTags)
-	p := &spec{key: key, doc: f.Tag.Get("doc"), index: i}
+	p := &spec{key: key, doc: f.Tag.Get("doc"), index: []int{i}}
 	p.def, p.hasDefault = f.Tag.Lookup("default")
 	_, p.required = f.Tag.Lookup("required")
 	var why string

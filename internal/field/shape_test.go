@@ -44,6 +44,12 @@ func TestBadDeclarationsPanic(t *testing.T) {
 				A, B string `yaml:"a" doc:"x"`
 			}]()
 		}, "has the key a twice"},
+		{"a key twice, once in an embedded struct", func() {
+			field.Of[struct {
+				Pair
+				A string `yaml:"left" doc:"x"`
+			}]()
+		}, "has the key left twice"},
 		{"a channel", func() {
 			field.Of[struct {
 				A chan int `yaml:"a" doc:"x"`
