@@ -3,6 +3,7 @@ package attempt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -81,11 +82,11 @@ func (r *Runner) Start(ctx context.Context, a *Attempt, done func(Ending)) {
 		if err == nil {
 			r.Committed(o.Batch, res)
 		}
-		if !conflicted(e) {
+		if err == nil && o.Problem == nil {
 			done(r.end(a, e))
 			return
 		}
-		go func() { done(r.conclude(ctx, a, e)) }()
+		go func() { done(r.conclude(ctx, a, e)) }() // it may run again, or write a line: not on the writer's time
 	})
 }
 
@@ -104,6 +105,9 @@ func (r *Runner) conclude(ctx context.Context, a *Attempt, e Ending) Ending {
 		}
 		e = r.try(ctx, a)
 		free()
+	}
+	if e.stale != nil { // given up, and nothing was committed
+		e.Err = fmt.Errorf("%w: %w", store.ErrConflict, e.stale)
 	}
 	return r.end(a, e)
 }
