@@ -35,12 +35,20 @@ func (s *Session) Find(ctx context.Context, q FindQuery) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d.entry == nil {
-			s.see(d.key, seenOf(d.stored))
-		}
+		s.show(d)
 		list = append(list, d.doc)
 	}
 	return list, nil
+}
+
+// show notes that the author is shown a document.
+func (s *Session) show(d found) {
+	s.lock()
+	defer s.unlock()
+	if d.entry == nil {
+		s.see(d.key, seenOf(d.stored), false)
+	}
+	s.tell(d.key, d.entry)
 }
 
 // Stream returns the documents of a query one by one, with constant memory. What
@@ -76,6 +84,8 @@ func (s *Session) Count(ctx context.Context, collection string, w Where) (int, e
 		return 0, err
 	}
 	if w.Program == nil {
+		s.lock()
+		defer s.unlock()
 		return s.countAll(ctx, collection)
 	}
 	n := 0
@@ -154,140 +164,26 @@ type found struct {
 	entry  *entry          // nil if it is stored
 }
 
-// each visits the documents a condition holds for, and may write them.
+// each visits the documents a condition holds for, and may write them: all of them or
+// none.
 func (s *Session) each(ctx context.Context, collection string, w Where, visit func(key, *store.Document, *entry) error) error {
 	var all []found // first read, then write: a write must not meet its own reading
-	for d, err := range s.matching(ctx, FindQuery{Collection: collection, Where: w}) {
-		if err != nil {
-			return err
-		}
-		all = append(all, d)
+	q := FindQuery{Collection: collection, Where: w}
+	sel, err := s.selection(ctx, q)
+	if err != nil {
+		return err
 	}
+	err = sel.run(ctx, func(d found, _ error) bool { all = append(all, d); return true })
+	if err != nil {
+		return err
+	}
+	at := s.home()
+	before := at.Mark()
 	for _, d := range all {
 		if err := visit(d.key, d.stored, d.entry); err != nil {
+			at.rollback(before)
 			return err
 		}
 	}
 	return nil
-}
-
-// ownOf is what the session and its parents made of the documents of a collection.
-func (s *Session) ownOf(collection string) map[key]*entry {
-	out := map[key]*entry{}
-	for level := s; level != nil; level = level.parent {
-		for k, e := range level.entries {
-			if _, hidden := out[k]; k.collection == collection && !hidden {
-				out[k] = e
-			}
-		}
-	}
-	return out
-}
-
-// matching gives the documents of a query in order: stored ones, with the
-// session's own in the place of those it wrote.
-func (s *Session) matching(ctx context.Context, q FindQuery) iter.Seq2[found, error] {
-	return func(yield func(found, error) bool) {
-		if err := checkCollection(q.Collection); err != nil {
-			yield(found{}, err)
-			return
-		}
-		w, hidden, by := newWhere(q.Where), s.ownOf(q.Collection), newOrdering(q.OrderBy)
-		own, err := s.ownMatching(ctx, hidden, w, by)
-		if err != nil {
-			yield(found{}, err)
-			return
-		}
-		out := &window{skip: q.Offset, left: q.Limit, own: own, by: by, yield: yield}
-		err = s.store.Find(ctx, store.Query{Collection: q.Collection, Conditions: w.pushed(), OrderBy: q.OrderBy},
-			func(d *store.Document) (bool, error) {
-				k := key{q.Collection, d.ID}
-				if hidden[k] != nil {
-					return true, nil
-				}
-				f := found{key: k, doc: shown(d), stored: d}
-				ok, err := w.holds(f.doc)
-				if err != nil || !ok {
-					return err == nil, err
-				}
-				return out.stored(f), nil
-			})
-		if err != nil {
-			yield(found{}, readProblem(err))
-			return
-		}
-		out.rest()
-	}
-}
-
-// window is the part of a result that is asked for. It puts the session's own
-// documents, which are sorted, in between the stored ones as they come.
-type window struct {
-	skip, left int // a left of 0 at the start is no limit
-	own        []found
-	by         ordering
-	yield      func(found, error) bool
-	full       bool
-}
-
-func (w *window) give(d found) bool {
-	if w.skip > 0 {
-		w.skip--
-		return true
-	}
-	w.full = !w.yield(d, nil)
-	w.left--
-	w.full = w.full || w.left == 0
-	return !w.full
-}
-
-// stored gives a stored document after the own ones that come before it.
-func (w *window) stored(d found) bool {
-	for len(w.own) > 0 && w.by.compare(w.own[0], d) <= 0 {
-		first := w.own[0]
-		w.own = w.own[1:]
-		if !w.give(first) {
-			return false
-		}
-	}
-	return w.give(d)
-}
-
-// rest gives the own documents that come after every stored one.
-func (w *window) rest() {
-	for ; !w.full && len(w.own) > 0; w.own = w.own[1:] {
-		w.give(w.own[0])
-	}
-}
-
-// readProblem keeps problems of the condition and wraps those of the store.
-func readProblem(err error) error {
-	if isProblem(err) {
-		return err
-	}
-	return unavailable(err)
-}
-
-// ownMatching returns those of the session's own documents that match, sorted.
-func (s *Session) ownMatching(ctx context.Context, own map[key]*entry, w *where, by ordering) ([]found, error) {
-	var out []found
-	for k, e := range own {
-		if !e.exists {
-			continue
-		}
-		e, err := s.versioned(ctx, k, e)
-		if err != nil {
-			return nil, err
-		}
-		f := found{key: k, doc: s.shown(k, e), entry: e}
-		ok, err := w.holds(f.doc)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out = append(out, f)
-		}
-	}
-	slices.SortFunc(out, by.compare)
-	return out, nil
 }

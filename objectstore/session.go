@@ -1,19 +1,15 @@
 package objectstore
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"pipelined"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 )
 
-// Session is one execution's view. A branch of the execution has a Child. It is
-// not safe for concurrent use, but children of one parent may be used at the
-// same time while the parent is not.
+// Session is one execution's view, or that of one of its branches (see Group). It
+// is not safe for concurrent use, but the branches of one group may be used at the
+// same time while their parent is not.
 type Session struct {
 	store  store.Store
 	newID  func() string
@@ -21,10 +17,16 @@ type Session struct {
 	parent *Session
 	unique func(collection string) []string // nil: no values are
 
-	entries map[key]*entry
-	order   []key        // of first writing
-	undo    []undone     // what Rollback restores
-	read    map[key]seen // what was there at the first look
+	entries map[key]*entry // of a branch: what it may still drop
+	order   []key          // of first writing
+	undo    []undone       // what Rollback restores
+	read    map[key]sight  // what was stored at the first look
+
+	view   *view        // nil while there are no branches
+	name   Branch       // among its siblings
+	since  uint64       // the last change before its group began
+	guards int          // parts under way that drop what they wrote if they fail
+	looks  map[key]look // what the author was last shown
 }
 
 type key struct{ collection, id string }
@@ -41,6 +43,12 @@ func seenOf(d *store.Document) seen {
 		return seen{}
 	}
 	return seen{d.Version, d.CreatedAt}
+}
+
+// sight is seen, and whether the author was shown it.
+type sight struct {
+	seen
+	told bool
 }
 
 // demand is what the stored document must be at the commit: nothing if version is
@@ -68,6 +76,9 @@ type entry struct {
 	base    demand
 	patch   value.Raw // not empty: the only change is this merge patch, with no version asked for
 	anew    bool      // the stored document goes and this is another one
+
+	change uint64   // its number among the changes since there were branches
+	by     *Session // who made it; nil before there were branches
 }
 
 // next is the version, if it is known, and the writes of one more write.
@@ -98,73 +109,26 @@ func (s *Session) Declare(unique func(collection string) []string) *Session {
 	return s
 }
 
-// Child returns a view on top of this one.
-func (s *Session) Child() *Session {
-	return &Session{store: s.store, newID: s.newID, now: s.now, parent: s, unique: s.unique}
-}
-
-// Join takes over what a child read and wrote. Where two children wrote the same
-// document, the one joined later has the last word.
-func (s *Session) Join(child *Session) {
-	for k, v := range child.read {
-		s.see(k, v)
-	}
-	for _, k := range child.order {
-		if e := child.entries[k]; e != nil {
-			s.set(k, s.joined(k, e))
-		}
-	}
-}
-
-// joined is a child's entry on top of what the parent has: a demand on the stored
-// document that the parent made stays.
-func (s *Session) joined(k key, e *entry) *entry {
-	before := s.entries[k]
-	if before == nil {
-		return e
-	}
-	out := *e
-	if before.base != (demand{}) {
-		out.base = before.base
-	}
-	out.anew = e.anew || before.anew && e.exists
-	if e.patch == "" {
-		out.writes = max(e.writes, before.writes)
-		return &out
-	}
-	if !before.exists { // a sibling deleted what was to be patched
-		return before
-	}
-	merged, err := value.MergePatch(before.body, e.patch)
-	if err != nil { // both were checked when they were written
-		panic(fmt.Sprintf("join %s/%s: %v", k.collection, k.id, err))
-	}
-	out.body, out.patch, out.created = merged, "", before.created
-	out.version, out.writes = before.next()
-	if out.base == (demand{}) && before.patch != "" {
-		out.base = s.mustSee(k)
-	}
-	return &out
-}
-
-// mustSee is the demand on a document whose text the session computed with.
-func (s *Session) mustSee(k key) demand {
-	v, ok := s.seen(k)
-	if !ok {
-		panic("a document was patched that was never read: " + k.collection + "/" + k.id)
-	}
-	return v.demand()
-}
-
 // Mark remembers where the session is.
 func (s *Session) Mark() Mark { return Mark{len(s.undo), len(s.order)} }
 
-// Rollback drops what was written after m.
-func (s *Session) Rollback(m Mark) {
+// Rollback drops what was written after m, and ends the part that began there, if one
+// did. What a branch wrote outside of any part is its siblings', and not dropped.
+func (s *Session) Rollback(m Mark, part bool) {
+	s.lock()
+	defer s.unlock()
+	s.rollback(m)
+	if part {
+		s.guards--
+	}
+}
+
+func (s *Session) rollback(m Mark) {
 	for i := len(s.undo) - 1; i >= m.undo; i-- {
 		u := s.undo[i]
 		if u.before == nil {
 			delete(s.entries, u.k)
+			s.release(u.k)
 		} else {
 			s.entries[u.k] = u.before
 		}
@@ -173,15 +137,33 @@ func (s *Session) Rollback(m Mark) {
 }
 
 // Reset forgets everything, what was read too.
-func (s *Session) Reset() { s.entries, s.order, s.undo, s.read = nil, nil, nil, nil }
+func (s *Session) Reset() { s.entries, s.order, s.undo, s.read, s.looks = nil, nil, nil, nil, nil }
 
+// set makes e the state of a document: for everybody with the same parent, or, while
+// a part of the branch may still drop it, for the branch alone.
 func (s *Session) set(k key, e *entry) {
+	if s.view == nil {
+		s.put(k, e)
+		return
+	}
+	s.view.changes++
+	e.change, e.by = s.view.changes, s
+	at := s.home()
+	if v, ok := s.seen(k); ok {
+		at.see(k, v, false)
+	}
+	at.put(k, e)
+	s.relook(k, e)
+}
+
+func (s *Session) put(k key, e *entry) {
 	if s.entries == nil {
 		s.entries = map[key]*entry{}
 	}
 	before := s.entries[k]
 	if before == nil {
 		s.order = append(s.order, k)
+		s.hold(k)
 	}
 	s.undo = append(s.undo, undone{k, before})
 	s.entries[k] = e
@@ -222,104 +204,4 @@ func (s *Session) Writes() []store.Write {
 		out = append(out, w)
 	}
 	return out
-}
-
-// Get returns a document with its _ fields; ok is false if there is none.
-func (s *Session) Get(ctx context.Context, collection, id string) (doc value.Raw, ok bool, err error) {
-	if err := checkCollection(collection); err != nil {
-		return "", false, err
-	}
-	k := key{collection, id}
-	if e := s.own(k); e != nil {
-		if !e.exists {
-			return "", false, nil
-		}
-		if e, err = s.versioned(ctx, k, e); err != nil {
-			return "", false, err
-		}
-		return s.shown(k, e), true, nil
-	}
-	stored, err := s.stored(ctx, k)
-	if err != nil || stored == nil {
-		return "", false, err
-	}
-	return shown(stored), true, nil
-}
-
-// Version makes the version of a coming Put known: the session reads the document
-// and will demand that it has not changed.
-func (s *Session) Version(ctx context.Context, collection, id string) error {
-	k := key{collection, id}
-	if id == "" || s.own(k) != nil {
-		return nil
-	}
-	_, err := s.stored(ctx, k)
-	return err
-}
-
-// versioned is an entry whose version is known: one that was written without a look
-// at what is there is looked up now, and asks from then on that it has not changed.
-func (s *Session) versioned(ctx context.Context, k key, e *entry) (*entry, error) {
-	if e.version > 0 || !e.exists {
-		return e, nil
-	}
-	d, err := s.stored(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	next := *e
-	next.version, next.base = versionOf(d)+e.writes, seenOf(d).demand()
-	if d != nil {
-		next.created = d.CreatedAt
-	}
-	s.set(k, &next)
-	return &next, nil
-}
-
-// stored reads a document and remembers which version was seen.
-func (s *Session) stored(ctx context.Context, k key) (*store.Document, error) {
-	d, err := s.store.Get(ctx, k.collection, k.id)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if first, looked := s.seen(k); looked && !first.same(seenOf(d)) {
-		return nil, &StaleError{k.collection, k.id}
-	}
-	s.see(k, seenOf(d))
-	return d, nil
-}
-
-func (s seen) same(o seen) bool { return s.version == o.version && s.created.Equal(o.created) }
-
-func (s *Session) see(k key, v seen) {
-	if _, known := s.seen(k); known {
-		return // the first look counts: what was computed may rest on it
-	}
-	if s.read == nil {
-		s.read = map[key]seen{}
-	}
-	s.read[k] = v
-}
-
-func (s *Session) seen(k key) (seen, bool) {
-	for ; s != nil; s = s.parent {
-		if v, ok := s.read[k]; ok {
-			return v, true
-		}
-	}
-	return seen{}, false
-}
-
-func versionOf(d *store.Document) int64 {
-	if d == nil {
-		return 0
-	}
-	return d.Version
-}
-
-func unavailable(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return pipelined.NewProblem(pipelined.TypeUnavailable, "The store cannot be read now", 503, err.Error()).Transient()
 }

@@ -280,19 +280,19 @@ func TestRollbackAndBranches(t *testing.T) {
 	must(s.Put(ctx, "c", "gone", `{"n":3}`, 0))
 	must(s.Put(ctx, "c", "kept", `{"n":4}`, 0))
 	must(s.Delete(ctx, objectstore.DeleteQuery{Collection: "c", ID: "a"}))
-	s.Rollback(mark)
+	s.Rollback(mark, false)
 	if got := b.ids(s, objectstore.FindQuery{}); got != "akept" {
 		t.Errorf("after the rollback: %s", got)
 	}
-	one, two, dropped := s.Child(), s.Child(), s.Child()
+	group := s.Fork()
+	one, two, dropped := group.Branch(objectstore.Branch{Name: "one"}, 0), group.Branch(objectstore.Branch{Name: "two"}, 0), group.Branch(objectstore.Branch{Name: "dropped"}, 1)
 	must(one.Update(ctx, objectstore.UpdateQuery{Collection: "c", ID: "kept", Merge: `{"one":1}`}))
 	must(two.Insert(ctx, "c", "two", `{"n":5}`))
 	must(dropped.Insert(ctx, "c", "dropped", `{}`))
-	if got := b.ids(one, objectstore.FindQuery{}); got != "akept" {
-		t.Errorf("a branch sees its sibling: %s", got)
+	if got := b.ids(one, objectstore.FindQuery{}); got != "akepttwo" {
+		t.Errorf("a branch sees %s of its siblings", got)
 	}
-	s.Join(one)
-	s.Join(two)
+	group.Close()
 	if got := b.ids(s, objectstore.FindQuery{}); got != "akepttwo" {
 		t.Errorf("after joining: %s", got)
 	}

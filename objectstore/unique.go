@@ -23,6 +23,9 @@ func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
 		if !ok || c.Value == nil {
 			continue // null and missing may repeat; lists and objects are compared at the commit
 		}
+		if err := s.promised(k, c, path); err != nil {
+			return err
+		}
 		holder, err := s.holder(ctx, k, c)
 		if err != nil {
 			return err
@@ -38,20 +41,16 @@ func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
 // holder is the id of another document that c holds for; empty if there is none. 1 and
 // 1.0 are one value, 1, "1" and true are three.
 func (s *Session) holder(ctx context.Context, k key, c comparison) (id string, err error) {
-	own, path := s.ownOf(k.collection), pathOf(c.Path)
-	same := func(doc value.Raw) bool {
-		other := value.Scalar(value.Exact(doc, path))
-		return other != nil && rank(other) == rank(c.Value) && value.Equal(other, c.Value)
-	}
+	own := s.ownOf(k.collection)
 	for o, e := range own {
-		if o != k && e.exists && same(e.body) {
+		if o != k && e.exists && c.same(e.body) {
 			return o.id, nil
 		}
 	}
 	err = s.store.Find(ctx, store.Query{Collection: k.collection, Conditions: []store.Condition{c.Condition}},
 		func(d *store.Document) (bool, error) {
 			o := key{k.collection, d.ID}
-			if o != k && own[o] == nil && same(value.Raw(d.Body)) {
+			if o != k && own[o] == nil && c.same(value.Raw(d.Body)) {
 				id = d.ID
 			}
 			return id == "", nil
@@ -60,4 +59,28 @@ func (s *Session) holder(ctx context.Context, k key, c comparison) (id string, e
 		return "", unavailable(fmt.Errorf("look for another document with the same %s: %w", c.Path, err))
 	}
 	return id, nil
+}
+
+// promised makes sure that no sibling holds the value in a part that may still fail.
+func (s *Session) promised(k key, c comparison, path string) error {
+	if s.view == nil {
+		return nil
+	}
+	for o, list := range s.view.held {
+		for _, h := range list {
+			if e := h.entries[o]; o.collection == k.collection && o != k && !s.within(h) && e.exists && c.same(e.body) {
+				mine, other := s.siblings(h)
+				return between(k, fmt.Sprintf("%s has written %s with the same %s, which is unique, in a part that may still fail, when %s writes it",
+					other, o.id, path, mine))
+			}
+		}
+	}
+	return nil
+}
+
+// same reports whether a document has the value: 1 and 1.0 are one value, 1, "1" and
+// true are three.
+func (c *comparison) same(doc value.Raw) bool {
+	other := value.Scalar(value.Exact(doc, pathOf(c.Path)))
+	return other != nil && rank(other) == rank(c.Value) && value.Equal(other, c.Value)
 }

@@ -25,6 +25,8 @@ func (s *Session) Put(ctx context.Context, collection, id string, doc value.Raw,
 	if err != nil {
 		return PutResult{}, err
 	}
+	s.lock()
+	defer s.unlock()
 	if id == "" {
 		id = s.newID()
 		if err := s.free(ctx, key{collection, id}, doc); err != nil {
@@ -34,6 +36,9 @@ func (s *Session) Put(ctx context.Context, collection, id string, doc value.Raw,
 		return PutResult{id, 1}, nil
 	}
 	k := key{collection, id}
+	if err := s.writable(k, ifVersion > 0); err != nil {
+		return PutResult{}, err
+	}
 	var next *entry
 	before := s.own(k)
 	if before != nil && ifVersion > 0 {
@@ -122,13 +127,15 @@ func (s *Session) Update(ctx context.Context, q UpdateQuery) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.lock()
+	defer s.unlock()
 	if q.Where.Program == nil {
 		return s.updateOne(ctx, key{q.Collection, q.ID}, patch, q.IfVersion)
 	}
 	n := 0
 	err = s.each(ctx, q.Collection, q.Where, func(k key, d *store.Document, e *entry) error {
 		n++
-		return s.merge(ctx, k, d, e, patch, true)
+		return s.patch(ctx, k, d, e, patch, true, false)
 	})
 	return n, err
 }
@@ -158,7 +165,23 @@ func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersi
 	if !exists {
 		return 0, nil
 	}
-	return 1, s.merge(ctx, k, stored, e, patch, ifVersion != 0)
+	return 1, s.patch(ctx, k, stored, e, patch, ifVersion != 0, ifVersion > 0)
+}
+
+// patch is merge, unless a sibling is in the way. stated says that the author states
+// the version it is for.
+func (s *Session) patch(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw, versioned, stated bool) error {
+	rest, err := s.mergeable(ctx, k, patch, stated)
+	if err != nil {
+		return err
+	}
+	if err := s.merge(ctx, k, stored, e, patch, versioned); err != nil {
+		return err
+	}
+	if rest.by != nil {
+		s.looks[k] = rest
+	}
+	return nil
 }
 
 // merge applies a patch. A document touched by nothing but one patch, with no
@@ -197,59 +220,6 @@ func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *e
 	}
 	s.set(k, next)
 	return nil
-}
-
-// DeleteQuery says which documents go.
-type DeleteQuery struct {
-	Collection string
-	ID         string
-	Where      Where
-	IfVersion  int64
-}
-
-// Delete removes documents and returns how many there were.
-func (s *Session) Delete(ctx context.Context, q DeleteQuery) (int, error) {
-	if err := checkCollection(q.Collection); err != nil {
-		return 0, err
-	}
-	n := 0
-	remove := func(k key, d *store.Document, e *entry) error {
-		n++
-		base := seenOf(d).demand()
-		if e != nil {
-			base = e.base
-			if e.patch != "" {
-				base = s.mustSee(k)
-			}
-		}
-		s.set(k, &entry{base: base})
-		return nil
-	}
-	if q.Where.Program != nil {
-		err := s.each(ctx, q.Collection, q.Where, remove)
-		return n, err
-	}
-	k := key{q.Collection, q.ID}
-	if e := s.own(k); e != nil {
-		if q.IfVersion > 0 {
-			var err error
-			if e, err = s.versioned(ctx, k, e); err != nil {
-				return 0, err
-			}
-		}
-		if err := require(k, e.exists, e.version, q.IfVersion); err != nil || !e.exists {
-			return 0, err
-		}
-		return 1, remove(k, nil, e)
-	}
-	stored, err := s.stored(ctx, k)
-	if err != nil {
-		return 0, err
-	}
-	if err := require(k, stored != nil, versionOf(stored), q.IfVersion); err != nil || stored == nil {
-		return 0, err
-	}
-	return 1, remove(k, stored, nil)
 }
 
 // require checks what a step asked for against what is there.

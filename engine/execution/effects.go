@@ -8,13 +8,17 @@ import (
 	"pipelined/objectstore"
 )
 
-// Effects is what an execution wants to happen, in order. A branch reads what its
-// parent has, and joins it when it succeeds.
+// Effects is what an execution wants to happen, in order. A branch of it sees what
+// its parent has and, of documents, what its siblings write; its events join the
+// parent's when all branches have ended.
 type Effects struct {
 	run    *Run
 	parent *Effects
-	docs   *objectstore.Session
+	group  *objectstore.Group // of a branch
+	name   objectstore.Branch
+	parts  int // begun and not ended
 
+	docs    *objectstore.Session
 	events  []*pipelined.Event
 	delayed []store.DelayedEvent
 }
@@ -23,6 +27,7 @@ type Effects struct {
 type Mark struct {
 	events, delayed int
 	docs            objectstore.Mark
+	part            bool
 }
 
 // Mark remembers where the effects are.
@@ -34,12 +39,35 @@ func (e *Effects) Mark() Mark {
 	return m
 }
 
-// Rollback drops what came after m.
+// Begin begins a part that the flow can survive: Keep or Rollback ends it, and until
+// then no other branch sees what it writes.
+func (e *Effects) Begin() Mark {
+	m := e.Mark()
+	m.part = true
+	e.parts++
+	if e.docs != nil {
+		e.docs.Begin()
+	}
+	return m
+}
+
+// Keep ends a part that succeeded.
+func (e *Effects) Keep() {
+	e.parts--
+	if e.docs != nil {
+		e.docs.Keep()
+	}
+}
+
+// Rollback drops what came after m, and ends the part that m began.
 func (e *Effects) Rollback(m Mark) {
 	e.events = e.events[:m.events]
 	e.delayed = e.delayed[:m.delayed]
+	if m.part {
+		e.parts--
+	}
 	if e.docs != nil {
-		e.docs.Rollback(m.docs)
+		e.docs.Rollback(m.docs, m.part)
 	}
 }
 
@@ -54,31 +82,14 @@ func (e *Effects) Publish(ev *pipelined.Event, due time.Time) {
 
 // Documents is the execution's view of the object store.
 func (e *Effects) Documents() *objectstore.Session {
-	if e.docs == nil {
-		if e.parent != nil {
-			e.docs = e.parent.Documents().Child()
-		} else {
-			e.docs = objectstore.NewSession(e.run.Store, e.run.Values.NewID, e.run.Clock.Now).Declare(e.run.Unique)
-		}
+	switch {
+	case e.docs != nil:
+	case e.parent != nil:
+		e.docs = e.group.Branch(e.name, e.parts)
+	default:
+		e.docs = objectstore.NewSession(e.run.Store, e.run.Values.NewID, e.run.Clock.Now).Declare(e.run.Unique)
 	}
 	return e.docs
-}
-
-// branch returns effects on top of these. The parent must not change until all
-// branches have ended; then those that succeeded are joined, in order.
-func (e *Effects) branch() *Effects {
-	e.Documents()
-	return &Effects{run: e.run, parent: e}
-}
-
-// Join adds what a branch did to its parent.
-func (e *Effects) Join() {
-	p := e.parent
-	p.events = append(p.events, e.events...)
-	p.delayed = append(p.delayed, e.delayed...)
-	if e.docs != nil {
-		p.Documents().Join(e.docs)
-	}
 }
 
 // Fill moves the effects into b and empties them.

@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,16 +44,6 @@ func (x *Execution) Set(slot int, v any) {
 	if slot >= 0 {
 		x.Frame.Slots[slot] = v
 	}
-}
-
-// Branch returns an Execution for a concurrent branch: its own copy of the frame,
-// its own effects on top of what happened so far.
-func (x *Execution) Branch() *Execution {
-	b := *x
-	b.Frame = x.Frame.Fork()
-	b.Effects = x.Effects.branch()
-	b.turns = slices.Clone(x.turns)
-	return &b
 }
 
 // Enter returns an Execution for a pipeline that the step with this identity calls:

@@ -12,12 +12,20 @@ import (
 // RunMain runs the steps of the pipeline that was triggered; stop counts as
 // success.
 func RunMain(ctx context.Context, x *Execution, flow Flow) error {
-	err := Protect(x, func() error { return flow.Run(ctx, x) })
+	return ended(Protect(x, "", func() error { return flow.Run(ctx, x) }))
+}
+
+// ended is how a list of steps ended of which stop is the good end.
+func ended(err error) error {
 	if errors.Is(err, ErrStop) {
 		return nil
 	}
 	return err
 }
+
+// RunList runs the steps of catch, finally or a step's on_error; stop ends them and no
+// more.
+func RunList(ctx context.Context, x *Execution, flow Flow) error { return ended(flow.Run(ctx, x)) }
 
 // RunHandler runs on_error steps with p in scope as `error`; stop ends them well.
 func RunHandler(ctx context.Context, x *Execution, flow Flow, p *pipelined.Problem) error {
@@ -30,26 +38,27 @@ func RunHandler(ctx context.Context, x *Execution, flow Flow, p *pipelined.Probl
 
 // RunCalled runs a called pipeline with its own on_error.
 func RunCalled(ctx context.Context, x *Execution) error {
-	mark := x.Effects.Mark()
-	err := x.callee.Flow.Run(ctx, x)
-	if err == nil || errors.Is(err, ErrStop) {
+	if x.callee.OnError == nil {
+		return RunList(ctx, x, x.callee.Flow)
+	}
+	mark := x.Effects.Begin()
+	err := RunList(ctx, x, x.callee.Flow)
+	if err == nil {
+		x.Effects.Keep()
 		return nil
 	}
 	x.Effects.Rollback(mark)
-	if x.callee.OnError == nil || Beyond(ctx, err) {
+	if Beyond(ctx, err) {
 		return err
 	}
 	p := pipelined.AsProblem(err)
 	restore := x.ShowError(p)
 	defer restore()
-	switch herr := x.callee.OnError.Run(ctx, x); {
-	case herr == nil, errors.Is(herr, ErrStop):
-		return nil
-	case Beyond(ctx, herr):
+	herr := RunList(ctx, x, x.callee.OnError)
+	if herr == nil || Beyond(ctx, herr) {
 		return herr
-	default:
-		return Because(herr, p)
 	}
+	return Because(herr, p)
 }
 
 // Because is an error that happened while another was being handled: the first one
@@ -111,14 +120,15 @@ func (x *Execution) Compensate(ctx context.Context, p *pipelined.Problem) []*pip
 	return failed
 }
 
-// Protect calls f and turns a panic into a problem with its trace in the log.
-// It is the one place where panics are recovered: the engine wraps every
-// execution in it, and steps that start branches wrap each of those.
-func Protect(x *Execution, f func() error) (err error) {
+// Protect calls f and turns a panic into a problem with its trace in the log; step
+// is the step that f is of, where there is one. It is the one place where panics are
+// recovered: what a step does is called through it, and what starts a goroutine wraps
+// that in it.
+func Protect(x *Execution, step string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			x.Run.Logger.Error("a step panicked", "pipeline", x.Run.Pipeline,
-				"execution", x.Run.ID, "panic", fmt.Sprint(r), "trace", string(debug.Stack()))
+			x.Run.Logger.Error("a step panicked", "pipeline", x.Pipeline(), "execution", x.Run.ID, "step", step,
+				"panic", fmt.Sprint(r), "trace", string(debug.Stack()))
 			err = pipelined.Problemf(pipelined.TypeInternal, "A step panicked", 500, "%v", r)
 		}
 	}()

@@ -24,6 +24,12 @@ func Stopping(ctx context.Context) bool {
 	return ctx.Err() != nil && errors.Is(context.Cause(ctx), pipelined.ErrStopping)
 }
 
+// Stopped reports whether the work was cut off because a branch beside it ended the
+// flow well: what is done stays, and what is under way is no failure.
+func Stopped(ctx context.Context) bool {
+	return ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrStop)
+}
+
 // Signal reports whether an error says something else than that a step failed.
 func Signal(err error) bool {
 	return errors.Is(err, ErrStop) || errors.Is(err, pipelined.ErrStopping) || errors.Is(err, objectstore.ErrStale)

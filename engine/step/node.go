@@ -75,7 +75,7 @@ func (n *Node) run(ctx context.Context, x *execution.Execution) error {
 		return n.problem(x, context.Cause(ctx), 1)
 	}
 	if !n.when.IsZero() {
-		ok, err := n.when.Bool(x.Frame)
+		ok, err := n.holds(x, n.when)
 		if err != nil {
 			return n.problem(x, err, 1)
 		}
@@ -87,12 +87,46 @@ func (n *Node) run(ctx context.Context, x *execution.Execution) error {
 	if n.options {
 		return n.guarded(ctx, x)
 	}
-	result, err := n.Action.Run(ctx, x)
+	result, err := n.act(ctx, x)
 	if err != nil {
 		return n.problem(x, err, 1)
 	}
 	x.Set(n.slot, result)
 	return nil
+}
+
+// composite is an action that is made of steps: what they did stays when the flow is
+// stopped.
+type composite interface{ composite() }
+
+// act runs the action. One that is cut off because a branch beside it stopped the flow
+// has not failed.
+func (n *Node) act(ctx context.Context, x *execution.Execution) (result any, err error) {
+	err = execution.Protect(x, n.Name, func() (err error) {
+		result, err = n.Action.Run(ctx, x)
+		return err
+	})
+	if _, made := n.Action.(composite); !made {
+		err = cut(ctx, err)
+	}
+	return result, err
+}
+
+// cut is err, unless that comes of the flow having been stopped.
+func cut(ctx context.Context, err error) error {
+	if err != nil && execution.Stopped(ctx) {
+		return execution.ErrStop
+	}
+	return err
+}
+
+// holds evaluates one of the step's conditions.
+func (n *Node) holds(x *execution.Execution, c expression.Condition) (ok bool, err error) {
+	err = execution.Protect(x, n.Name, func() (err error) {
+		ok, err = c.Bool(x.Frame)
+		return err
+	})
+	return ok, err
 }
 
 // guarded runs the action under its options.
@@ -118,14 +152,9 @@ func (n *Node) guarded(ctx context.Context, x *execution.Execution) error {
 // its attempts. Every failed try leaves no effects.
 func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
 	for try := 1; ; try++ {
-		mark := x.Effects.Mark()
-		result, err := n.once(ctx, x)
-		if err == nil || errors.Is(err, execution.ErrStop) {
+		result, err := n.try(ctx, x)
+		if err == nil || errors.Is(err, execution.ErrStop) || execution.Beyond(ctx, err) {
 			return result, err
-		}
-		x.Effects.Rollback(mark)
-		if execution.Beyond(ctx, err) {
-			return nil, err
 		}
 		p := pipelined.AsProblem(n.problem(x, err, try))
 		if n.retry == nil || try >= n.retry.Attempts || ctx.Err() != nil {
@@ -138,30 +167,60 @@ func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
 		if !again {
 			return nil, p
 		}
-		wait := n.retry.Backoff.Wait(try, x.Run.Values.Random())
-		if ra := p.RetryAfter; ra > wait {
-			wait = ra
-			if m := n.retry.Backoff.Max; m > 0 && wait > m {
-				wait = m
-			}
-		}
-		if err := x.Run.Host.Sleep(ctx, wait); err != nil {
-			return nil, p
+		if err := x.Run.Host.Sleep(ctx, n.retry.wait(try, p, x.Run.Values.Random())); err != nil {
+			return nil, n.interrupted(ctx, p)
 		}
 	}
+}
+
+// interrupted is how a step ends that waited for its next try when the work was cut
+// off.
+func (n *Node) interrupted(ctx context.Context, p *pipelined.Problem) error {
+	if execution.Stopped(ctx) {
+		return execution.ErrStop
+	}
+	return p
+}
+
+// wait is how long to wait after a try that ended with p.
+func (r *Retry) wait(try int, p *pipelined.Problem, random float64) time.Duration {
+	wait := r.Backoff.Wait(try, random)
+	if p.RetryAfter <= wait {
+		return wait
+	}
+	if r.Backoff.Max > 0 {
+		return min(p.RetryAfter, r.Backoff.Max)
+	}
+	return p.RetryAfter
+}
+
+// try runs the action once. Where the flow can survive its failure, nothing of it is
+// seen by others before it has succeeded.
+func (n *Node) try(ctx context.Context, x *execution.Execution) (any, error) {
+	if n.retry == nil && n.onError == FailFlow {
+		return n.once(ctx, x)
+	}
+	mark := x.Effects.Begin()
+	result, err := n.once(ctx, x)
+	if err == nil || errors.Is(err, execution.ErrStop) {
+		x.Effects.Keep()
+	} else {
+		x.Effects.Rollback(mark)
+	}
+	return result, err
 }
 
 // once runs one try under the step's timeout.
 func (n *Node) once(ctx context.Context, x *execution.Execution) (any, error) {
 	if n.timeout <= 0 {
-		return n.Action.Run(ctx, x)
+		return n.act(ctx, x)
 	}
 	limit := pipelined.Problemf(pipelined.TypeTimeout, "The step ran out of time", 504,
 		"the limit is %s", n.timeout).Transient()
 	tctx, cancel := x.Run.Host.WithTimeout(ctx, n.timeout, limit)
 	defer cancel()
-	result, err := n.Action.Run(tctx, x)
-	if err != nil && tctx.Err() != nil && ctx.Err() == nil {
+	result, err := n.act(tctx, x)
+	if err != nil && tctx.Err() != nil && ctx.Err() == nil && !errors.Is(err, execution.ErrStop) {
 		return nil, limit.Clone()
 	}
 	return result, err
@@ -173,7 +232,7 @@ func (n *Node) retriable(x *execution.Execution, p *pipelined.Problem) (bool, er
 	}
 	restore := x.ShowError(p)
 	defer restore()
-	return n.retry.When.Bool(x.Frame)
+	return n.holds(x, n.retry.When)
 }
 
 // handle applies the step's own on_error.
@@ -189,7 +248,7 @@ func (n *Node) handle(ctx context.Context, x *execution.Execution, p *pipelined.
 	}
 	restore := x.ShowError(p)
 	defer restore()
-	return n.handler.Run(ctx, x)
+	return execution.RunList(ctx, x, n.handler)
 }
 
 // problem places an error: which pipeline, step and action it came from, at which

@@ -50,6 +50,8 @@ type call struct {
 	with     field.JSON
 }
 
+func (*call) composite() {}
+
 func (s *call) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	if x.Depth() >= maxCallDepth {
 		return nil, pipelined.Problemf(pipelined.TypeIterations, "Pipelines call each other too deeply", 500,

@@ -3,8 +3,6 @@ package step
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 
 	"pipelined"
 	"pipelined/engine/execution"
@@ -80,6 +78,8 @@ type tally struct {
 	items []any
 }
 
+func (*foreach) composite() {}
+
 func (f *foreach) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	over, err := f.over.Eval(x.Frame)
 	if err != nil {
@@ -123,7 +123,10 @@ func (f *foreach) Run(ctx context.Context, x *execution.Execution) (any, error) 
 // source returns what gives the next element, and whether it is a stream.
 func (f *foreach) source(ctx context.Context, over any) (next func() (any, bool, error), stream bool, err error) {
 	if s, ok := over.(value.Stream); ok {
-		return func() (any, bool, error) { return s.Next(ctx) }, true, nil
+		return func() (any, bool, error) {
+			v, ok, err := s.Next(ctx)
+			return v, ok, cut(ctx, err)
+		}, true, nil
 	}
 	if over == nil {
 		return func() (any, bool, error) { return nil, false, nil }, false, nil
@@ -151,13 +154,9 @@ func (f *foreach) sequential(ctx context.Context, x *execution.Execution, next f
 		if err != nil || !ok {
 			return err
 		}
-		mark := x.Effects.Mark()
-		err = f.turn(ctx, x, item, t.Total)
-		if err != nil && (!f.keepGoing || errors.Is(err, execution.ErrStop) || ctx.Err() != nil || execution.Beyond(ctx, err)) {
+		err = f.attempt(ctx, x, item, t.Total)
+		if err != nil && !f.survives(ctx, err) {
 			return err
-		}
-		if err != nil {
-			x.Effects.Rollback(mark)
 		}
 		f.record(ctx, x, t, err, keep)
 		if f.commitEvery > 0 && t.Total%f.commitEvery == 0 {
@@ -166,6 +165,26 @@ func (f *foreach) sequential(ctx context.Context, x *execution.Execution, next f
 			}
 		}
 	}
+}
+
+// survives reports whether the loop goes on after a turn that ended with err.
+func (f *foreach) survives(ctx context.Context, err error) bool {
+	return f.keepGoing && !errors.Is(err, execution.ErrStop) && ctx.Err() == nil && !execution.Beyond(ctx, err)
+}
+
+// attempt runs a turn. One that the loop can survive leaves nothing when it fails.
+func (f *foreach) attempt(ctx context.Context, x *execution.Execution, item any, index int) error {
+	if !f.keepGoing {
+		return f.turn(ctx, x, item, index)
+	}
+	mark := x.Effects.Begin()
+	err := f.turn(ctx, x, item, index)
+	if err == nil || errors.Is(err, execution.ErrStop) {
+		x.Effects.Keep()
+	} else {
+		x.Effects.Rollback(mark)
+	}
+	return err
 }
 
 // turn runs the body for one element in x's own frame.
@@ -211,85 +230,4 @@ func (f *foreach) resumed(x *execution.Execution) execution.Progress {
 		return p
 	}
 	return x.Run.Resume[f.node.Name]
-}
-
-// concurrent runs up to concurrency turns at a time, each on its own branch.
-// Branches join in input order once all of a group have ended, so what the loop
-// published is in input order too. With commit_every a group is one commit;
-// without, the whole input is one group.
-func (f *foreach) concurrent(ctx context.Context, x *execution.Execution, next func() (any, bool, error), t *tally, keep bool) error {
-	for {
-		branches, errs, done, err := f.group(ctx, x, next, t.Total)
-		if err != nil {
-			return err
-		}
-		for i, b := range branches {
-			if errs[i] == nil {
-				b.Effects.Join()
-			}
-			f.record(ctx, b, t, errs[i], keep)
-		}
-		if f.commitEvery > 0 && len(branches) > 0 && !done {
-			if err := f.commit(ctx, x, t); err != nil {
-				return err
-			}
-		}
-		if done {
-			return nil
-		}
-	}
-}
-
-// group runs the turns of one group and returns their branches and errors in
-// input order; done means that the input has ended. The first error that is not
-// to be survived cancels the others and is returned.
-func (f *foreach) group(ctx context.Context, x *execution.Execution, next func() (any, bool, error), first int) (branches []*execution.Execution, errs []error, done bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		turns = x.Run.Host.Branches(f.concurrency)
-		fatal atomic.Pointer[error]
-		mu    sync.Mutex
-	)
-	for f.commitEvery == 0 || len(branches) < f.commitEvery {
-		item, ok, nerr := next()
-		if nerr != nil || !ok || ctx.Err() != nil {
-			done, err = !ok, nerr
-			break
-		}
-		i := len(branches)
-		b := x.Branch()
-		b.BeginTurns()
-		mu.Lock()
-		branches, errs = append(branches, b), append(errs, nil)
-		mu.Unlock()
-		turns.Go(func() {
-			if ctx.Err() != nil {
-				mu.Lock()
-				errs[i] = context.Cause(ctx)
-				mu.Unlock()
-				return
-			}
-			terr := execution.Protect(b, func() error { return f.turn(ctx, b, item, first+i) })
-			if terr == nil {
-				return
-			}
-			mu.Lock()
-			errs[i] = terr
-			mu.Unlock()
-			if !f.keepGoing || errors.Is(terr, execution.ErrStop) || execution.Beyond(ctx, terr) {
-				if fatal.CompareAndSwap(nil, &terr) {
-					cancel(pipelined.NewProblem(pipelined.TypeCanceled, "Another turn of the loop failed", 499, ""))
-				}
-			}
-		})
-	}
-	turns.Wait()
-	if f := fatal.Load(); f != nil {
-		return nil, nil, true, *f
-	}
-	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return branches, errs, done, err
 }

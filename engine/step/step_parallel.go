@@ -2,14 +2,14 @@ package step
 
 import (
 	"context"
-	"sync"
+	"errors"
 
 	"gopkg.in/yaml.v3"
 
-	"pipelined"
 	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/objectstore"
 )
 
 type parallelParams struct {
@@ -67,36 +67,31 @@ type parallel struct {
 	branches []branch
 }
 
+func (*parallel) composite() {}
+
 func (s *parallel) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var (
-		group = x.Run.Host.Branches(0)
-		once  sync.Once
-		first error
-		runs  = make([]*execution.Execution, len(s.branches))
-	)
+	ends := &branches{cancel: cancel}
+	fork, group := x.Fork(), x.Run.Host.Branches(0)
+	runs := make([]*execution.Execution, len(s.branches))
 	for i := range s.branches {
-		runs[i] = x.Branch()
+		name := objectstore.Branch{Name: s.branches[i].name}
+		runs[i] = fork.Branch(name)
 		group.Go(func() {
-			err := execution.Protect(runs[i], func() error { return s.branches[i].flow.Run(ctx, runs[i]) })
-			if err != nil {
-				once.Do(func() {
-					first = err
-					cancel(pipelined.Problemf(pipelined.TypeCanceled, "Another branch failed", 499,
-						"branch %s ended the parallel step", s.branches[i].name))
-				})
-			}
+			err := execution.Protect(runs[i], s.node.Name, func() error { return s.branches[i].flow.Run(ctx, runs[i]) })
+			ends.ended(err, name.String())
 		})
 	}
 	group.Wait()
-	if first != nil {
-		return nil, first
+	if err := ends.outcome(); err != nil && !errors.Is(err, execution.ErrStop) {
+		fork.Close()
+		return nil, err
 	}
+	fork.Close(runs...)
 	out := make(map[string]any, len(runs))
 	for i, r := range runs {
-		r.Effects.Join()
 		out[s.branches[i].name] = results(r, s.branches[i].names)
 	}
-	return out, nil
+	return out, ends.outcome()
 }

@@ -116,6 +116,8 @@ type reprocess struct {
 	docSlot     int
 }
 
+func (*reprocess) composite() {}
+
 func (s *reprocess) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	now := x.Run.Clock.Now()
 	frame := x.Frame.Fork()
@@ -124,7 +126,7 @@ func (s *reprocess) Run(ctx context.Context, x *execution.Execution) (any, error
 		Collection: s.collection, OrderBy: []store.Order{{Path: "next_attempt_at"}}, Limit: s.batch,
 		Where: objectstore.Where{Program: s.due.Program, Frame: frame, Slot: s.docSlot}})
 	if err != nil {
-		return nil, err
+		return nil, cut(ctx, err)
 	}
 	list, err := value.Elements(records)
 	if err != nil {
@@ -186,7 +188,7 @@ func (s *reprocess) save(ctx context.Context, docs *objectstore.Session, rec *ob
 		return err
 	}
 	_, err = docs.Put(ctx, s.collection, rec.ID, raw, version)
-	return err
+	return cut(ctx, err)
 }
 
 // giveUp runs the exhausted steps with the record as item and input.

@@ -90,6 +90,8 @@ type switchStep struct {
 	otherwise Flow
 }
 
+func (*switchStep) composite() {}
+
 func (s *switchStep) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	for i := range s.cases {
 		ok, err := s.cases[i].when.Bool(x.Frame)

@@ -43,21 +43,16 @@ type try struct {
 	hasCatch             bool
 }
 
+func (*try) composite() {}
+
 func (t *try) Run(ctx context.Context, x *execution.Execution) (any, error) {
-	mark := x.Effects.Mark()
-	err := t.body.Run(ctx, x)
-	if err != nil && !execution.Signal(err) && !execution.Beyond(ctx, err) {
-		x.Effects.Rollback(mark)
-		if t.hasCatch {
-			err = t.caught(ctx, x, pipelined.AsProblem(err))
-		}
-	}
+	err := t.tried(ctx, x)
 	if len(t.finally) == 0 {
 		return nil, err
 	}
 	// finally runs even when the context has ended, or a timeout would skip the
 	// very clean-up it is there for.
-	ferr := t.finally.Run(context.WithoutCancel(ctx), x)
+	ferr := execution.RunList(context.WithoutCancel(ctx), x, t.finally)
 	switch {
 	case ferr == nil || execution.Beyond(ctx, err):
 		return nil, err
@@ -67,11 +62,26 @@ func (t *try) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	return nil, execution.Because(ferr, pipelined.AsProblem(err))
 }
 
+// tried runs the body and, if it fails, catch.
+func (t *try) tried(ctx context.Context, x *execution.Execution) error {
+	mark := x.Effects.Begin()
+	err := t.body.Run(ctx, x)
+	if err == nil || errors.Is(err, execution.ErrStop) {
+		x.Effects.Keep()
+		return err
+	}
+	x.Effects.Rollback(mark)
+	if execution.Beyond(ctx, err) || !t.hasCatch {
+		return err
+	}
+	return t.caught(ctx, x, pipelined.AsProblem(err))
+}
+
 // caught runs catch with p in scope; a failure of catch keeps p as its cause.
 func (t *try) caught(ctx context.Context, x *execution.Execution, p *pipelined.Problem) error {
 	restore := x.ShowError(p)
 	defer restore()
-	err := t.catch.Run(ctx, x)
+	err := execution.RunList(ctx, x, t.catch)
 	if err == nil || execution.Signal(err) {
 		return err
 	}

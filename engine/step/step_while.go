@@ -73,6 +73,8 @@ func (l *loop) compile(b *Compiler, c *field.Context, steps Block, until *Later)
 	l.names = b.close(c.Symbols, inner, "step %s belongs to one turn of a loop; outside it is in the items of the loop's own result, if the loop has a name")
 }
 
+func (*loop) composite() {}
+
 func (l *loop) Run(ctx context.Context, x *execution.Execution) (any, error) {
 	saved := x.Frame.Slots[l.indexSlot]
 	defer func() { x.Frame.Slots[l.indexSlot] = saved }()
