@@ -53,6 +53,7 @@ var house = []string{
 	"internal/admin",
 	"connectors/all",
 	"triggers/all",
+	"engine/enginetest",
 	"internal/daemon",
 	"internal/reference",
 	"internal/crashtest",
