@@ -217,7 +217,7 @@ func TestAgainst(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := settings{arm: 20 * time.Millisecond, rounds: minRounds, conns: 4, many: 4000, against: other, tolerance: 1e9}
-	if err := bench(s, nil); err != nil {
+	if err := bench(s, nil); err != nil && !strings.Contains(err.Error(), "worse than") { // a test does not judge time
 		t.Error(err)
 	}
 	if about, err := describe(settings{binary: other, against: other}); err != nil || !strings.Contains(about, "the same program") {

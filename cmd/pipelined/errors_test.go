@@ -96,13 +96,13 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 
 	// Sent again as it is, it fails again; mended, it passes, for the one pipeline.
 	var done admin.Changes
-	p.errors(&done, "redrive", first, dir, "--dry-run")
+	p.errors(&done, "redrive", first, dir, "--collection", "failures", "--dry-run")
 	if len(done.Records) != 1 || done.Records[0].Did != "redriven" || !done.DryRun || len(p.objects("failures", "--where", `doc.status == "pending"`)) != 3 {
 		t.Errorf("%+v", done)
 	}
-	p.errors(&done, "redrive", first, dir)
+	p.errors(&done, "redrive", first, dir, "--collection", "failures")
 	p.eventually("it failed again", 10*time.Second, func() bool { return len(p.objects("failures", "--where", `doc.attempts == 2`)) == 1 })
-	p.errors(&done, "edit", first, dir, "--set", `{"country":"FR"}`, "--redrive")
+	p.errors(&done, "edit", first, dir, "--collection", "failures", "--set", `{"country":"FR"}`, "--redrive")
 	p.eventually("it passed", 10*time.Second, func() bool { return len(p.objects("done", "--where", `doc.country == "FR" and doc.attempt == 3`)) == 1 })
 	record := p.objects("failures", "--where", `doc.status == "resolved"`)
 	if len(record) != 1 {
@@ -129,7 +129,7 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 	if len(done.Records) != 3 {
 		t.Errorf("%+v", done)
 	}
-	p.errors(&done, "redrive", dir, "--all")
+	p.errors(&done, "redrive", dir, "--all", "--collection", "failures")
 	if len(done.Records) != 1 || done.Records[0].ID != third {
 		t.Errorf("%+v", done)
 	}
@@ -147,7 +147,7 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 		"give either --input or --set":     {"edit", first, dir},
 		"did you mean doc?":                {"list", dir, "--where", "dok.n == 1"},
 		"there is no error record nobody":  {"show", "nobody", dir},
-		"--set is not JSON":                {"edit", first, dir, "--set", "{"},
+		"--set is not JSON":                {"edit", first, dir, "--collection", "failures", "--set", "{"},
 		"name records, and the project fo": {"redrive"},
 	} {
 		if out, errs, code := output(t, append([]string{"errors"}, args...)...); code != 2 || !strings.Contains(out+errs, says) {
