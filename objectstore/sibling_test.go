@@ -188,4 +188,3 @@ func TestWhatBranchesOfABranchChangeIsNoNewsToIt(t *testing.T) {
 	f.must(f.put(f.left, "a", `{"n":6}`))
 	f.ends("a", `{"n":6}`)
 }
-
