@@ -138,7 +138,7 @@ func TestErrorRecordsAreWorkedOffByHand(t *testing.T) {
 	p.eventually("the last record failed again", 10*time.Second, func() bool {
 		return len(p.objects("failures", "--where", `doc.attempts == 2 and doc.status == "pending"`)) == 1
 	})
-	list(3, "--status", "redriven")
+	list(3, "--collection", "dead_letters", "--status", "resolved")
 
 	for says, args := range map[string][]string{
 		"say which records":                {"redrive", dir},
