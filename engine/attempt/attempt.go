@@ -78,9 +78,13 @@ type Outcome struct {
 
 	execution store.Execution
 	stale     error // another execution changed what this one read: it has to run again
+	unkept    error // the failure could not be kept: nothing of it happened
 	flood     bool  // one failure of very many: counted, not kept
 	flooded   int   // how many they are, to be told now
 }
+
+// nothing reports that there is nothing to commit, whatever was gathered.
+func (o *Outcome) nothing() bool { return o.Aborted || o.stale != nil || o.unkept != nil }
 
 // run is one run up to the point of its commit.
 type run struct {
@@ -101,7 +105,7 @@ func (r *Runner) run(ctx context.Context, a *Attempt) *Outcome {
 	} else {
 		t.succeed(ctx)
 	}
-	if o.Aborted || o.stale != nil {
+	if o.nothing() {
 		return o
 	}
 	t.gather()

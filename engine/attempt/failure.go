@@ -2,12 +2,14 @@ package attempt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"pipelined"
 	"pipelined/engine/execution"
 	"pipelined/internal/expression"
+	"pipelined/internal/store"
 	"pipelined/objectstore"
 	"pipelined/triggers"
 )
@@ -18,7 +20,7 @@ func (t *run) fail(ctx context.Context, err error) {
 	if t.beyond(ctx, err) {
 		return
 	}
-	p := pipelined.AsProblem(err)
+	p := sound(pipelined.AsProblem(err))
 	if p.Pipeline == "" {
 		p = p.Clone()
 		p.Pipeline = t.Pipeline.Name
@@ -35,9 +37,38 @@ func (t *run) fail(ctx context.Context, err error) {
 	if !t.onError(hctx) {
 		return
 	}
-	if err := t.keep(hctx); err != nil {
-		t.beyond(hctx, err)
+	if err := t.keep(ctx); err != nil { // not within the pipeline's time, which its handlers may have used up
+		t.lose(ctx, err)
 	}
+}
+
+// lose decides what becomes of a failure that could not be kept: where the store could
+// not be read it did not happen, so that its cause comes again.
+func (t *run) lose(ctx context.Context, err error) {
+	switch {
+	case t.beyond(ctx, err):
+	case unreadable(err):
+		t.o.unkept = fmt.Errorf("keep a failure: %w: %w", store.ErrUnavailable, err)
+	default:
+		t.Logger.Error("a failure could not be kept", "pipeline", t.Pipeline.Name, "execution", t.o.ID, "err", err)
+	}
+}
+
+// unreadable reports whether the store could not be read.
+func unreadable(err error) bool {
+	var p *pipelined.Problem
+	return errors.As(err, &p) && p.Type == pipelined.TypeUnavailable
+}
+
+// sound is a problem that can be written as JSON: data that is none, which only a
+// connector with a bug adds, is left out.
+func sound(p *pipelined.Problem) *pipelined.Problem {
+	if _, err := json.Marshal(p); err == nil {
+		return p
+	}
+	p = p.Clone()
+	p.Data, p.Cause = nil, nil
+	return p
 }
 
 // beyond notes what is no failure: the runtime drains, or what the run read has
@@ -133,7 +164,7 @@ func (t *run) keep(ctx context.Context) error {
 			}
 			return nil
 		}
-		if errors.Is(err, objectstore.ErrStale) {
+		if errors.Is(err, objectstore.ErrStale) || unreadable(err) {
 			return err
 		}
 		t.o.Problem, t.o.Handled = execution.Because(err, t.o.Problem), ""

@@ -33,14 +33,11 @@ func (t *run) record() {
 	}
 }
 
-// problemText is a problem as JSON. Data that is none, which only a connector with a bug
-// adds, is left out.
+// problemText is a problem as JSON.
 func problemText(p *pipelined.Problem) value.Raw {
-	text, err := json.Marshal(p)
+	text, err := json.Marshal(sound(p))
 	if err != nil {
-		p = p.Clone()
-		p.Data, p.Cause = nil, nil
-		text, _ = json.Marshal(p) // texts and numbers
+		panic(err) // texts and numbers
 	}
 	return value.Raw(text)
 }

@@ -58,6 +58,9 @@ func (t *run) letter(ctx context.Context) (rec *objectstore.ErrorRecord, version
 		rec, version, err = readRecord(ctx, docs, id)
 	case t.Event != nil:
 		id, rec, version, err = FindRecord(ctx, docs, DeadLetters, t.Event.ID, t.Pipeline.Name)
+		if foreign(err) { // what stands there stays
+			id, version, err = t.o.ID, -1, nil
+		}
 	}
 	if err != nil {
 		return nil, 0, err

@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"pipelined"
@@ -74,15 +75,23 @@ func FindRecord(ctx context.Context, docs *objectstore.Session, collection, even
 		}
 		rec, version, err := objectstore.ParseErrorRecord(doc)
 		if err != nil {
-			return id, nil, 0, pipelined.Problemf("on_failure/record", "Not an error record", 500,
+			return id, nil, 0, pipelined.Problemf(typeRecord, "Not an error record", 500,
 				"document %s in %s is not an error record: %v", id, collection, err)
 		}
 		if rec.Pipeline == pipeline {
 			return id, rec, version, nil
 		}
 	}
-	return "", nil, 0, pipelined.Problemf("on_failure/record", "Not an error record", 500,
+	return "", nil, 0, pipelined.Problemf(typeRecord, "Not an error record", 500,
 		"documents %s and %s in %s belong to other pipelines", event, own, collection)
+}
+
+// typeRecord is that something else stands where the record of an event would.
+const typeRecord = "on_failure/record"
+
+func foreign(err error) bool {
+	var p *pipelined.Problem
+	return errors.As(err, &p) && p.Type == typeRecord
 }
 
 // recordFailure writes or updates the error record of an event.

@@ -73,8 +73,8 @@ type loop struct {
 // so elsewhere.
 func (r *Runner) Start(ctx context.Context, a *Attempt, done func(Ending)) {
 	o := r.once(ctx, a)
-	if o.Aborted || o.stale != nil || o.Batch.Empty() {
-		done(r.conclude(ctx, a, Ending{Outcome: o}))
+	if o.nothing() || o.Batch.Empty() {
+		done(r.conclude(ctx, a, Ending{Outcome: o, Err: o.unkept}))
 		return
 	}
 	r.Store.Submit(o.Batch, func(res store.Result, err error) {
@@ -115,8 +115,8 @@ func (r *Runner) conclude(ctx context.Context, a *Attempt, e Ending) Ending {
 // try is one run and its commit.
 func (r *Runner) try(ctx context.Context, a *Attempt) Ending {
 	o := r.once(ctx, a)
-	if o.Aborted || o.stale != nil || o.Batch.Empty() {
-		return Ending{Outcome: o}
+	if o.nothing() || o.Batch.Empty() {
+		return Ending{Outcome: o, Err: o.unkept}
 	}
 	res, err := r.Commit(ctx, o.Batch)
 	return Ending{Outcome: o, Result: res, Err: err}
