@@ -89,13 +89,18 @@ func (t *run) beyond(ctx context.Context, err error) bool {
 // of the failure, and is never told to a caller.
 func (t *run) compensate(ctx context.Context, p *pipelined.Problem) {
 	for _, q := range t.x.Compensate(ctx, p) {
-		c := t.o.Problem.Clone()
-		if c.Note != "" {
-			c.Note += "; "
-		}
-		c.Note += fmt.Sprintf("a compensation failed: %s", q.Error())
-		t.o.Problem = c
+		t.note("a compensation failed: " + q.Error())
 	}
+}
+
+// note adds to the record of the failure what else went wrong.
+func (t *run) note(what string) {
+	p := t.o.Problem.Clone()
+	if p.Note != "" {
+		p.Note += "; "
+	}
+	p.Note += what
+	t.o.Problem = p
 }
 
 // onError runs the pipeline's own on_error. It reports whether the run goes on.
@@ -127,6 +132,9 @@ func (t *run) putOff(p *pipelined.Problem) bool {
 	}
 	if sub.Retry.When != nil {
 		again, err := t.holds(sub.Retry.When, p)
+		if err != nil {
+			t.note("retry.when failed: " + err.Error())
+		}
 		if err != nil || !again {
 			return false
 		}
