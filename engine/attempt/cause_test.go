@@ -87,7 +87,7 @@ func (k kind) attempt(r *enginetest.Room) (*attempt.Attempt, *claim) {
 }
 
 // ways are the two ways of running an attempt; they come to the same.
-var ways = map[string]func(ctx context.Context, r *enginetest.Room, a *attempt.Attempt) attempt.Ending{
+var ways = map[string]start{
 	"run": func(ctx context.Context, r *enginetest.Room, a *attempt.Attempt) attempt.Ending {
 		return r.Runner.Run(ctx, a)
 	},
@@ -102,8 +102,22 @@ var ways = map[string]func(ctx context.Context, r *enginetest.Room, a *attempt.A
 	},
 }
 
+// start runs an attempt in one of the ways.
+type start = func(ctx context.Context, r *enginetest.Room, a *attempt.Attempt) attempt.Ending
+
+// everyKind runs a test for each kind of cause, started in the two ways in turn.
+func everyKind(t *testing.T, test func(t *testing.T, k kind, start start)) {
+	t.Helper()
+	for i, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k, ways[[]string{"run", "start"}[i%2]])
+		})
+	}
+}
+
 // everyWay runs a test for each kind of cause, started in each way.
-func everyWay(t *testing.T, test func(t *testing.T, k kind, start func(ctx context.Context, r *enginetest.Room, a *attempt.Attempt) attempt.Ending)) {
+func everyWay(t *testing.T, test func(t *testing.T, k kind, start start)) {
 	t.Helper()
 	for _, k := range kinds {
 		for way, start := range ways {

@@ -78,7 +78,7 @@ func TestOutcomes(t *testing.T) {
 	for _, tt := range outcomes {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			everyWay(t, func(t *testing.T, k kind, start func(context.Context, *enginetest.Room, *attempt.Attempt) attempt.Ending) {
+			everyWay(t, func(t *testing.T, k kind, start start) {
 				r := enginetest.New(t, k.project(tt.rest))
 				r.Probe.On("wait", func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return nil, context.Cause(ctx) })
 				r.Probe.On("panic", func(context.Context, any) (any, error) { panic("of the probe") })
@@ -158,7 +158,7 @@ func TestARefusedCommit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for _, rest := range []string{"steps:\n  - probe: { do: look }\n" + wrote, "steps:\n  - probe: { do: look }\n" + broken} {
-				everyWay(t, func(t *testing.T, k kind, start func(context.Context, *enginetest.Room, *attempt.Attempt) attempt.Ending) {
+				everyKind(t, func(t *testing.T, k kind, start start) {
 					r := enginetest.New(t, k.project(rest))
 					a, _ := k.attempt(r)
 					r.Store.Refuse(tt.err)
@@ -191,7 +191,7 @@ func TestWhatIsCutOffByADrainGoesBackUndone(t *testing.T) {
 	} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			everyWay(t, func(t *testing.T, k kind, start func(context.Context, *enginetest.Room, *attempt.Attempt) attempt.Ending) {
+			everyKind(t, func(t *testing.T, k kind, start start) {
 				r := enginetest.New(t, k.project(rest))
 				ctx, stop := context.WithCancelCause(t.Context())
 				r.Probe.On("stopping", func(ctx context.Context, _ any) (any, error) {
@@ -216,7 +216,7 @@ func TestWhatIsCutOffByADrainGoesBackUndone(t *testing.T) {
 // of every failure.
 func TestATriggersOwnProblemFailsAtOnce(t *testing.T) {
 	t.Parallel()
-	everyWay(t, func(t *testing.T, k kind, start func(context.Context, *enginetest.Room, *attempt.Attempt) attempt.Ending) {
+	everyKind(t, func(t *testing.T, k kind, start start) {
 		r := enginetest.New(t, k.project("steps:\n  - probe: { do: look }\non_error:\n  - object_store.put: { collection: done, id: one, document: { by: \"${{ error.type }}\" } }\n"))
 		a, c := k.attempt(r)
 		a.Problem = attempt.Interrupted("the process died 3 times")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -50,6 +51,9 @@ type Room struct {
 func New(t *testing.T, text string) *Room {
 	t.Helper()
 	r := &Room{T: t, Dir: t.TempDir(), Clock: clock.NewFake(Epoch), Logs: &Log{}, Probe: NewProbe(), Store: &Store{}}
+	if err := os.WriteFile(r.path(), empty(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	r.open()
 	t.Cleanup(func() { r.Store.Close() })
 	r.Runner = (&attempt.Runner{
@@ -67,9 +71,34 @@ func New(t *testing.T, text string) *Room {
 	return r
 }
 
+func (r *Room) path() string { return filepath.Join(r.Dir, "data.db") }
+
+// empty is the file of a store that was opened and closed. To copy it takes less time than
+// to make it, of which some hundred rooms take a lot.
+var empty = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "enginetest")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "data.db")
+	s, err := sqlite.Open(path, sqlite.Config{Clock: clock.NewFake(Epoch)})
+	if err != nil {
+		panic(err)
+	}
+	if err := s.Close(); err != nil {
+		panic(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return text
+})
+
 func (r *Room) open() {
 	r.Helper()
-	s, err := sqlite.Open(filepath.Join(r.Dir, "data.db"), sqlite.Config{Clock: r.Clock})
+	s, err := sqlite.Open(r.path(), sqlite.Config{Clock: r.Clock})
 	if err != nil {
 		r.Fatal(err)
 	}
