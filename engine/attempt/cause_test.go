@@ -86,6 +86,13 @@ func (k kind) attempt(r *enginetest.Room) (*attempt.Attempt, *claim) {
 	return a, c
 }
 
+// run is an attempt of a room's pipeline work, from its start to its end.
+func (k kind) run(r *enginetest.Room) (attempt.Ending, *claim) {
+	r.Helper()
+	a, c := k.attempt(r)
+	return r.Runner.Run(r.Context(), a), c
+}
+
 // ways are the two ways of running an attempt; they come to the same.
 var ways = map[string]start{
 	"run": func(ctx context.Context, r *enginetest.Room, a *attempt.Attempt) attempt.Ending {

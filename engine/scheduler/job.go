@@ -34,8 +34,9 @@ func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 	defer s.mu.Unlock()
 	for _, j := range s.sorted() {
 		ticks = append(ticks, s.again(j)...)
-		for i, t := range s.wanted(j, now) {
-			if i > 0 || len(j.queue) > 0 {
+		wanted := s.wanted(j, now)
+		for i, t := range wanted {
+			if i > 0 || len(j.queue) > 0 || len(wanted) > 1 && j.busy() {
 				j.queue = append(j.queue, t) // made up for one after the other, whatever overlap says
 				continue
 			}
@@ -101,9 +102,12 @@ func (s *Scheduler) wanted(j *job, now time.Time) []time.Time {
 	return kept
 }
 
+// busy reports that a tick runs and no other may beside it.
+func (j *job) busy() bool { return j.running > 0 && j.plan.Overlap != "allow" }
+
 // start applies overlap; the caller holds mu.
 func (s *Scheduler) start(j *job, at time.Time) (tick, bool) {
-	if j.running > 0 && j.plan.Overlap != "allow" {
+	if j.busy() {
 		if j.plan.Overlap == "queue" && len(j.queue) < maxMissed {
 			j.queue = append(j.queue, at)
 			return tick{}, false
