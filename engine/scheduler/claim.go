@@ -11,6 +11,7 @@ import (
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
 	"pipelined/internal/store"
+	"pipelined/triggers"
 )
 
 // openLimit is how often a tick is started and not committed before the process is taken
@@ -44,6 +45,16 @@ func (s *Scheduler) opens(ctx context.Context, ticks []tick) {
 // try runs a tick once, and reports whether it has to be tried again.
 func (s *Scheduler) try(intake, work context.Context, t *tick) (again bool) {
 	r := s.runner
+	rev := s.current.Pin()
+	if rev == nil {
+		return false
+	}
+	defer rev.Unpin()
+	p := scheduled(rev, t.job.name)
+	if p == nil {
+		s.giveUp(intake, t)
+		return false
+	}
 	if !t.held() && t.claim.Err == nil {
 		one := []tick{*t}
 		s.opens(intake, one)
@@ -56,15 +67,6 @@ func (s *Scheduler) try(intake, work context.Context, t *tick) (again bool) {
 	if !t.held() {
 		return true
 	}
-	rev := s.current.Pin()
-	if rev == nil {
-		return false
-	}
-	defer rev.Unpin()
-	p := rev.Pipeline(t.job.name)
-	if p == nil {
-		return false
-	}
 	err := r.Store.Health() // if it cannot commit, running is for nothing
 	if err == nil {
 		err = r.Run(work, s.attempt(rev, p, t)).Err
@@ -74,6 +76,30 @@ func (s *Scheduler) try(intake, work context.Context, t *tick) (again bool) {
 	}
 	r.Logger.Error("a scheduled run could not be committed; trying again", "pipeline", p.Name, "scheduled", t.at, "err", err)
 	return true
+}
+
+// scheduled is a pipeline of a revision that has a schedule, or nil.
+func scheduled(rev *revision.Revision, name string) *program.Pipeline {
+	p := rev.Pipeline(name)
+	if p == nil {
+		return nil
+	}
+	if _, ok := p.Plan.(*triggers.Schedule); !ok {
+		return nil
+	}
+	return p
+}
+
+// giveUp lets go of a tick whose pipeline has no schedule any more, and says so.
+func (s *Scheduler) giveUp(ctx context.Context, t *tick) {
+	log := s.runner.Logger.With("pipeline", t.job.name, "scheduled", t.at)
+	log.Warn("a scheduled run is given up, because its pipeline has no schedule any more")
+	if !t.held() {
+		return
+	}
+	if _, err := s.runner.Store.Commit(ctx, &store.Batch{Drop: []store.Claim{t.claim.Claim}}); err != nil && !errors.Is(err, store.ErrTaken) {
+		log.Warn("its claim could not be let go of; it is at the next start", "err", err)
+	}
 }
 
 // attempt is what a tick starts.

@@ -128,6 +128,9 @@ func (s *Scheduler) ended(j *job) (tick, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.running--
+	if j.running == 0 && s.gone[j.name] == j {
+		delete(s.gone, j.name)
+	}
 	if len(j.queue) == 0 {
 		return tick{}, false
 	}

@@ -38,12 +38,13 @@ type Scheduler struct {
 
 	mu    sync.Mutex
 	jobs  map[string]*job
+	gone  map[string]*job // that have no schedule any more, and a tick that still runs
 	group sync.WaitGroup
 }
 
 // New returns a scheduler without schedules.
 func New(r *attempt.Runner, c *revision.Current) *Scheduler {
-	return &Scheduler{runner: r, current: c, wake: make(chan struct{}, 1), jobs: map[string]*job{}}
+	return &Scheduler{runner: r, current: c, wake: make(chan struct{}, 1), jobs: map[string]*job{}, gone: map[string]*job{}}
 }
 
 // Run fires ticks until intake ends, and waits for those under way. They run under

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -48,7 +49,7 @@ func (s *Scheduler) Prepare(ctx context.Context, p *program.Program) (*Change, e
 
 // Use puts the schedules in the place of those before. A job whose expression is
 // unchanged keeps its next tick, so a reload at the very moment of a tick neither loses
-// nor repeats it.
+// nor repeats it. One that was gone and is back while its tick still runs is the same job.
 func (c *Change) Use() {
 	s := c.scheduler
 	now := s.runner.Clock.Now()
@@ -57,7 +58,8 @@ func (c *Change) Use() {
 	before := s.jobs
 	s.jobs = make(map[string]*job, len(c.jobs))
 	for name, n := range c.jobs {
-		j := before[name]
+		j := cmp.Or(before[name], s.gone[name])
+		delete(s.gone, name)
 		known := j != nil
 		if !known {
 			j = &job{name: name, open: n.open, resume: slices.SortedFunc(maps.Keys(n.open), time.Time.Compare)}
@@ -69,7 +71,23 @@ func (c *Change) Use() {
 			j.begin(n.last, now, known)
 		}
 	}
+	for name, j := range before {
+		if s.jobs[name] == nil {
+			s.drop(j)
+		}
+	}
 	s.poke()
+}
+
+// drop takes a job out that has no schedule any more. The caller holds mu.
+func (s *Scheduler) drop(j *job) {
+	if n := len(j.queue) + len(j.resume); n > 0 {
+		s.runner.Logger.Warn("scheduled runs that waited are given up, because their pipeline has no schedule any more", "pipeline", j.name, "runs", n)
+	}
+	j.queue, j.resume = nil, nil
+	if j.running > 0 {
+		s.gone[j.name] = j
+	}
 }
 
 // begin works out the first tick of a schedule that is new, or has another expression:
