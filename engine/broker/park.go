@@ -103,6 +103,7 @@ func (b *Broker) fetch(ctx context.Context, s *Subscription) error {
 		for i := range events {
 			d := &Delivery{Event: events[i], Attempt: 1, sub: s, parked: true}
 			s.place(d)
+			d.Problem = s.wrong(&d.Event)
 			d.group = group // as it was set aside, whatever the expressions say now
 			s.queue(d)
 			a.loaded = events[i].Seq

@@ -82,6 +82,22 @@ func (s *Subscription) examine(ev *store.StoredEvent) {
 	s.queue(d)
 }
 
+// wrong is why one of the subscription's own expressions fails on an event that comes
+// again; nil if none does.
+func (s *Subscription) wrong(ev *store.StoredEvent) (err error) {
+	c := s.config()
+	if c.Where != nil {
+		_, err = c.Where(ev)
+	}
+	if c.OrderKey != nil && err == nil {
+		_, err = c.OrderKey(ev)
+	}
+	if c.Tenant != nil && err == nil {
+		_, err = c.Tenant(ev)
+	}
+	return err
+}
+
 // place works out the delivery's key and tenant.
 func (s *Subscription) place(d *Delivery) {
 	var err error

@@ -13,6 +13,7 @@ func (s *Subscription) committed(d *Delivery, r store.Result) {
 	s.out--
 	if d.postponed != nil {
 		again := &Delivery{Event: d.Event, Attempt: d.Attempt + 1, sub: s, key: d.key, tenant: d.tenant, group: d.group}
+		again.Problem = s.wrong(&again.Event)
 		if len(r.DeferredIDs) > 0 {
 			again.deferredID = r.DeferredIDs[len(r.DeferredIDs)-1]
 		}
@@ -90,6 +91,7 @@ func (s *Subscription) restore(rows []store.Deferred, log *slog.Logger) {
 		if s.config().Tenant != nil {
 			d.tenant, _ = s.config().Tenant(&d.Event)
 		}
+		d.Problem = s.wrong(&d.Event)
 		d.group = s.groupOf(d)
 		if !s.config().Skip && d.key != "" && s.keys[d.key] == nil {
 			s.keys[d.key] = &fifo{}
