@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,6 +24,11 @@ func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
 		d.Abandon()
 		return
 	}
+	if c.Runner.Store.Health() != nil { // as in deliver
+		rev.Unpin()
+		d.Refused()
+		return
+	}
 	c.busy.add()
 	done := func(e attempt.Ending) {
 		c.finish(d.Event.Key, d, e)
@@ -30,6 +36,10 @@ func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
 		c.busy.done()
 	}
 	a, err := c.again(ctx, rev, d)
+	if errors.Is(err, store.ErrUnavailable) {
+		done(attempt.Ending{Err: err})
+		return
+	}
 	if err != nil {
 		c.Runner.Logger.Error("a dead letter cannot be started again", "pipeline", d.Event.Key, "event", d.Event.ID, "err", err)
 		b := &store.Batch{}
@@ -40,7 +50,8 @@ func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
 	c.Runner.Start(ctx, a, done)
 }
 
-// again is the attempt that a record holds.
+// again is the attempt that a record holds. Where it cannot be read now the error is
+// store.ErrUnavailable; any other says that there is none to start.
 func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.Delivery) (*attempt.Attempt, error) {
 	p := rev.Pipeline(d.Event.Key)
 	if p == nil {
@@ -50,7 +61,7 @@ func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.
 	docs := objectstore.NewSession(c.Runner.Store, c.Runner.Values.NewID, c.Runner.Clock.Now)
 	doc, ok, err := docs.Get(ctx, attempt.DeadLetters, id)
 	if err != nil {
-		return nil, fmt.Errorf("read record %s: %w", id, err)
+		return nil, fmt.Errorf("read record %s: %w: %w", id, store.ErrUnavailable, err)
 	}
 	if !ok {
 		return nil, fmt.Errorf("record %s is gone", id)
