@@ -124,11 +124,14 @@ func (b *Broker) Run(intake, work context.Context) error {
 	}
 	for intake.Err() == nil {
 		next, err := b.Dispatch(intake)
-		if err != nil && intake.Err() == nil {
-			b.logger.Error("events cannot be dispatched; trying again", "err", err)
-			next = b.clock.Now().Add(time.Second)
+		if err == nil {
+			b.sleep(intake, next)
+			continue
 		}
-		b.sleep(intake, next)
+		if intake.Err() == nil {
+			b.logger.Error("events cannot be dispatched; trying again", "err", err)
+		}
+		_ = pipelined.Sleep(intake, b.clock, time.Second) // whatever happens meanwhile: it would be tried, and told, without end
 	}
 	b.workers.Wait()
 	return nil
