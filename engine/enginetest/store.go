@@ -20,7 +20,8 @@ type Store struct {
 }
 
 // Before has f called with each batch before it is handed on. Where it returns an error
-// the batch is refused with it, and nothing of it happens. nil takes that back.
+// the batch is refused with it, and nothing of it happens. nil takes that back. f may be
+// called by several at a time.
 func (s *Store) Before(f func(*store.Batch) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +30,10 @@ func (s *Store) Before(f func(*store.Batch) error) {
 
 // Refuse has the next batches refused with these errors, one each; nil lets one pass.
 func (s *Store) Refuse(errs ...error) {
+	var mu sync.Mutex
 	s.Before(func(*store.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if len(errs) == 0 {
 			return nil
 		}
@@ -59,11 +63,12 @@ func (s *Store) Sicken(err error) {
 
 func (s *Store) refusal(b *store.Batch) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.before == nil {
+	before := s.before
+	s.mu.Unlock()
+	if before == nil {
 		return nil
 	}
-	return s.before(b)
+	return before(b)
 }
 
 func (s *Store) fails(method string) error {
