@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"pipelined/connectors"
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine"
 	"pipelined/engine/attempt"
@@ -37,8 +39,9 @@ type harness struct {
 	clock  *clock.Fake
 	engine *engine.Engine
 	log    *logBuffer
-	most   int64 // requests at a time; 0: the default
-	wrap   func(store.Store) store.Store
+	most   int64                         // requests at a time; 0: the default
+	wrap   func(store.Store) store.Store // nil: it is used as it is
+	have   *connectors.Set               // nil: those of the binary
 }
 
 var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
@@ -47,13 +50,24 @@ var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
 // A text without such a line is one pipeline.
 func start(t *testing.T, text string) *harness {
 	t.Helper()
-	return startOn(t, text, func(s store.Store) store.Store { return s })
+	return (&harness{t: t}).begin(text)
 }
 
 // startOn is start on a store that is wrapped.
 func startOn(t *testing.T, text string, wrap func(store.Store) store.Store) *harness {
 	t.Helper()
-	h := &harness{t: t, dir: t.TempDir(), clock: clock.NewFake(epoch), log: &logBuffer{}, wrap: wrap}
+	return (&harness{t: t, wrap: wrap}).begin(text)
+}
+
+// startWith is start with other connectors.
+func startWith(t *testing.T, text string, have *connectors.Set) *harness {
+	t.Helper()
+	return (&harness{t: t, have: have}).begin(text)
+}
+
+func (h *harness) begin(text string) *harness {
+	h.t.Helper()
+	h.dir, h.clock, h.log = h.t.TempDir(), clock.NewFake(epoch), &logBuffer{}
 	h.write(text)
 	h.open()
 	return h
@@ -82,7 +96,7 @@ func (h *harness) compile() *program.Program {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	p, findings := program.Compile(project, program.Sets{Connectors: connectorsall.Set(), Triggers: triggersall.Set()})
+	p, findings := program.Compile(project, program.Sets{Connectors: cmp.Or(h.have, connectorsall.Set()), Triggers: triggersall.Set()})
 	if p == nil {
 		var b strings.Builder
 		sources := map[string][]byte{}
@@ -104,8 +118,12 @@ func (h *harness) open() {
 		h.t.Fatal(err)
 	}
 	h.store = s
+	var used store.Store = s
+	if h.wrap != nil {
+		used = h.wrap(s)
+	}
 	h.engine, err = engine.New(h.t.Context(), p, engine.Config{
-		Store: h.wrap(s), Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+		Store: used, Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 		Random: func() float64 { return 0.5 }, MaxRequests: h.most})
 	if err != nil {
 		h.t.Fatal(err)

@@ -61,12 +61,7 @@ func (e *Edge) Routes(ctx context.Context, rev *revision.Revision) (http.Handler
 			continue
 		}
 		t := &target{edge: e, rev: rev, pipeline: p, route: route, work: ctx}
-		run := t.answer
-		if route.Accepted {
-			run = t.accept
-		}
-		endpoints = append(endpoints, Endpoint{Route: route, Pipeline: p.Name, Schema: p.Schema, MaxBody: route.MaxSize,
-			Run: func(ctx context.Context, r *Request) (*pipelined.Reply, error) { return e.admitted(ctx, r, run) }})
+		endpoints = append(endpoints, Endpoint{Route: route, Pipeline: p.Name, Schema: p.Schema, MaxBody: route.MaxSize, Run: t.serve})
 	}
 	return NewHandler(endpoints, Config{
 		Logger: e.Runner.Logger, MaxBody: int64(rev.File.Server.MaxBody), Clock: e.Runner.Clock})
@@ -81,8 +76,9 @@ type target struct {
 	work     context.Context
 }
 
-// admitted takes a place for a request, or says why there is none.
-func (e *Edge) admitted(ctx context.Context, r *Request, run func(context.Context, *Request) (*pipelined.Reply, error)) (*pipelined.Reply, error) {
+// serve takes a place for a request and answers it, or says why there is none.
+func (t *target) serve(ctx context.Context, r *Request) (*pipelined.Reply, error) {
+	e := t.edge
 	if err := e.Ready(); err != nil {
 		p := pipelined.AsProblem(err)
 		p.RetryAfter = time.Second
@@ -94,11 +90,14 @@ func (e *Edge) admitted(ctx context.Context, r *Request, run func(context.Contex
 		p.RetryAfter = time.Second
 		return nil, p
 	}
-	return run(ctx, r)
+	if t.route.Accepted {
+		return t.accept(ctx, r)
+	}
+	return t.answer(r)
 }
 
 // answer runs a pipeline for a caller who waits. I2: no answer before the commit.
-func (t *target) answer(_ context.Context, r *Request) (*pipelined.Reply, error) {
+func (t *target) answer(r *Request) (*pipelined.Reply, error) {
 	e, p := t.edge, t.pipeline
 	c := &cause{edge: e}
 	a := &attempt.Attempt{Revision: t.rev, Pipeline: p, Cause: c, Trigger: "http", Number: 1, Input: r.Input, Request: r.Value,

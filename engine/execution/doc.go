@@ -6,9 +6,9 @@
 // is appended to its Effects, which the engine commits once, at the end. A part
 // that fails leaves no effects: it takes a mark before and rolls back to it.
 //
-//	Run ─┬─ Execution (frame, effects) ── Branch ──► Execution ── Join ─┐
-//	     │                             └─ Branch ──► Execution ── Join ─┤
-//	     └──────────────────────────────────────────────────────────────┴─► effects, reply
+//	Run ─┬─ Execution (frame, effects) ── Fork ─┬─ Branch ─► Execution ─┬─ Close ─┐
+//	     │                                      └─ Branch ─► Execution ─┘         │
+//	     └────────────────────────────────────────────────────────────────────────┴─► effects, reply
 //
 // Signals that are not failures travel as errors that every container passes on
 // unchanged: ErrStop ends a flow well; objectstore.ErrStale says that what the
