@@ -25,3 +25,16 @@ func (b Backoff) Wait(n int, random float64) time.Duration {
 	}
 	return d
 }
+
+// WaitAtLeast is Wait, or what a server asked for if that is longer: up to Max, where
+// there is one.
+func (b Backoff) WaitAtLeast(n int, random float64, asked time.Duration) time.Duration {
+	wait := b.Wait(n, random)
+	if asked <= wait {
+		return wait
+	}
+	if b.Max > 0 {
+		return min(asked, b.Max)
+	}
+	return asked
+}

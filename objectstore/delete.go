@@ -33,23 +33,8 @@ func (s *Session) Delete(ctx context.Context, q DeleteQuery) (int, error) {
 }
 
 func (s *Session) deleteOne(ctx context.Context, k key, ifVersion int64) (int, error) {
-	e := s.own(k)
-	var stored *store.Document
-	var err error
-	switch {
-	case e == nil:
-		stored, err = s.stored(ctx, k)
-	case ifVersion > 0:
-		e, err = s.versioned(ctx, k, e)
-	}
-	if err != nil {
-		return 0, err
-	}
-	exists, version := stored != nil, versionOf(stored)
-	if e != nil {
-		exists, version = e.exists, e.version
-	}
-	if err := require(k, exists, version, ifVersion); err != nil || !exists {
+	stored, e, exists, err := s.one(ctx, k, ifVersion)
+	if err != nil || !exists {
 		return 0, err
 	}
 	return 1, s.remove(k, stored, e, ifVersion > 0)

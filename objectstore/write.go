@@ -141,31 +141,31 @@ func (s *Session) Update(ctx context.Context, q UpdateQuery) (int, error) {
 }
 
 func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersion int64) (int, error) {
-	e := s.own(k)
-	var stored *store.Document
-	if e == nil {
-		var err error
-		if stored, err = s.stored(ctx, k); err != nil {
-			return 0, err
-		}
+	stored, e, exists, err := s.one(ctx, k, ifVersion)
+	if err != nil || !exists {
+		return 0, err
+	}
+	return 1, s.patch(ctx, k, stored, e, patch, ifVersion != 0, ifVersion > 0)
+}
+
+// one finds the document that is to be changed, what the session made of it or else what
+// is stored, and holds it to the version asked for.
+func (s *Session) one(ctx context.Context, k key, ifVersion int64) (stored *store.Document, e *entry, exists bool, err error) {
+	e = s.own(k)
+	switch {
+	case e == nil:
+		stored, err = s.stored(ctx, k)
+	case ifVersion > 0:
+		e, err = s.versioned(ctx, k, e)
+	}
+	if err != nil {
+		return nil, nil, false, err
 	}
 	exists, version := stored != nil, versionOf(stored)
-	if e != nil && ifVersion > 0 {
-		var err error
-		if e, err = s.versioned(ctx, k, e); err != nil {
-			return 0, err
-		}
-	}
 	if e != nil {
 		exists, version = e.exists, e.version
 	}
-	if err := require(k, exists, version, ifVersion); err != nil {
-		return 0, err
-	}
-	if !exists {
-		return 0, nil
-	}
-	return 1, s.patch(ctx, k, stored, e, patch, ifVersion != 0, ifVersion > 0)
+	return stored, e, exists, require(k, exists, version, ifVersion)
 }
 
 // patch is merge, unless a sibling is in the way. stated says that the author states

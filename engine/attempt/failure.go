@@ -140,13 +140,7 @@ func (t *run) putOff(p *pipelined.Problem) bool {
 		}
 	}
 	wait := pipelined.Backoff{Exponential: sub.Retry.Backoff == "exponential", Initial: sub.Retry.Initial,
-		Max: sub.Retry.Max, FullJitter: sub.Retry.Jitter == "full"}.Wait(t.Deliveries, t.Values.Random())
-	if p.RetryAfter > wait {
-		wait = p.RetryAfter
-		if sub.Retry.Max > 0 {
-			wait = min(wait, sub.Retry.Max)
-		}
-	}
+		Max: sub.Retry.Max, FullJitter: sub.Retry.Jitter == "full"}.WaitAtLeast(t.Deliveries, t.Values.Random(), p.RetryAfter)
 	if !t.Cause.PutOff(t.o.Batch, t.Clock.Now().Add(wait), p) {
 		return false
 	}

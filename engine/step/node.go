@@ -106,6 +106,9 @@ func (n *Node) act(ctx context.Context, x *execution.Execution) (result any, err
 		result, err = n.Action.Run(ctx, x)
 		return err
 	})
+	if err == nil {
+		return result, nil
+	}
 	if _, made := n.Action.(composite); !made {
 		err = cut(ctx, err)
 	}
@@ -167,7 +170,7 @@ func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
 		if !again {
 			return nil, p
 		}
-		if err := x.Run.Host.Sleep(ctx, n.retry.wait(try, p, x.Run.Values.Random())); err != nil {
+		if err := x.Run.Host.Sleep(ctx, n.retry.Backoff.WaitAtLeast(try, x.Run.Values.Random(), p.RetryAfter)); err != nil {
 			return nil, n.interrupted(ctx, p)
 		}
 	}
@@ -180,18 +183,6 @@ func (n *Node) interrupted(ctx context.Context, p *pipelined.Problem) error {
 		return execution.ErrStop
 	}
 	return p
-}
-
-// wait is how long to wait after a try that ended with p.
-func (r *Retry) wait(try int, p *pipelined.Problem, random float64) time.Duration {
-	wait := r.Backoff.Wait(try, random)
-	if p.RetryAfter <= wait {
-		return wait
-	}
-	if r.Backoff.Max > 0 {
-		return min(p.RetryAfter, r.Backoff.Max)
-	}
-	return p.RetryAfter
 }
 
 // try runs the action once. Where the flow can survive its failure, nothing of it is

@@ -47,42 +47,48 @@ func (d *decoding) scalar(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value)
 		default:
 			d.wrong(k, n)
 		}
+	default:
+		d.number(f, k, n, dst)
+	}
+}
+
+// number decodes what has a range: numbers, durations and sizes.
+func (d *decoding) number(f *spec, k *kindSpec, n *yaml.Node, dst reflect.Value) {
+	var whole int64
+	var err error
+	switch k.form {
 	case formInt:
-		i, err := strconv.ParseInt(n.Value, 10, 64)
+		whole, err = strconv.ParseInt(n.Value, 10, 64)
 		if err != nil || octal(n.Value) {
 			d.wrong(k, n)
 			return
-		}
-		if d.inRange(f, n, float64(i)) {
-			dst.SetInt(i)
 		}
 	case formFloat:
 		x, err := strconv.ParseFloat(n.Value, 64)
 		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			d.wrong(k, n)
-			return
-		}
-		if d.inRange(f, n, x) {
+		} else if d.inRange(f, n, x) {
 			dst.SetFloat(x)
 		}
+		return
 	case formDuration:
-		t, err := unit.Duration(n.Value)
+		var t time.Duration
+		t, err = unit.Duration(n.Value)
+		whole = int64(t)
 		if err != nil {
 			d.Report(CodeWrongType, diag.Error, n, "this is not a duration", "It cannot be used.", "write 250ms, 5s, 15m, 24h or 30d")
 			return
 		}
-		if d.inRange(f, n, float64(t)) {
-			dst.SetInt(int64(t))
-		}
 	case formSize:
-		size, err := unit.Size(n.Value)
-		if err != nil {
+		if whole, err = unit.Size(n.Value); err != nil {
 			d.Report(CodeWrongType, diag.Error, n, "this is not a size", "It cannot be used.", "write 500B, 64KB, 10MB or 1GB")
 			return
 		}
-		if d.inRange(f, n, float64(size)) {
-			dst.SetInt(size)
-		}
+	default:
+		return
+	}
+	if d.inRange(f, n, float64(whole)) {
+		dst.SetInt(whole)
 	}
 }
 
