@@ -3,6 +3,7 @@ package attempt
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"pipelined"
@@ -94,9 +95,33 @@ func (t *run) start(rec *objectstore.ErrorRecord) {
 	if t.Request == nil {
 		return
 	}
-	if request, err := value.JSON(t.Request()); err == nil {
+	if request, err := value.JSON(withoutCredentials(t.Request())); err == nil {
 		rec.Request = []byte(request)
 	}
+}
+
+// credentials are the headers, in lower case, that say who the caller is.
+var credentials = []string{"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"}
+
+// withoutCredentials is a request as it may be kept and shown (I7): what its caller proved
+// himself with is not in it.
+func withoutCredentials(request any) any {
+	m, ok := value.Open(request).(map[string]any)
+	if !ok {
+		return request
+	}
+	headers, ok := value.Open(m["headers"]).(map[string]any)
+	if !ok {
+		return request
+	}
+	m, headers = maps.Clone(m), maps.Clone(headers)
+	for _, name := range credentials {
+		if _, there := headers[name]; there {
+			headers[name] = "***"
+		}
+	}
+	m["headers"] = headers
+	return m
 }
 
 func readRecord(ctx context.Context, docs *objectstore.Session, id string) (*objectstore.ErrorRecord, int64, error) {
