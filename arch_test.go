@@ -25,6 +25,7 @@ var house = []string{
 	"internal/unit",
 	"internal/pattern",
 	"internal/value",
+	"internal/expression/function",
 	"internal/expression",
 	"internal/field",
 	"internal/schema",

@@ -23,7 +23,7 @@ import (
 	"pipelined/engine/revision"
 	"pipelined/engine/scheduler"
 	"pipelined/internal/clock"
-	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 )
 
@@ -115,7 +115,7 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 func (e *Engine) wire() {
 	c := e.config
 	e.runner = (&attempt.Runner{
-		Store: c.Store, Clock: c.Clock, Values: &expression.Host{Now: c.Clock.Now, NewID: c.NewID, Random: c.Random},
+		Store: c.Store, Clock: c.Clock, Values: &function.Env{Now: c.Clock.Now, NewID: c.NewID, Random: c.Random},
 		Host: c.Host, Logger: c.Logger, Refuse: func(rev *revision.Revision) func(string) *pipelined.Problem { return refuse(e.broker, rev) },
 		Committed: func(b *store.Batch, r store.Result) {
 			e.broker.Committed(b, r)

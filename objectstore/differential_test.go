@@ -8,6 +8,7 @@ import (
 
 	"pipelined/internal/clock"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
@@ -130,7 +131,7 @@ func (w *ways) compare(src, v string) bool {
 	found := map[string]string{}
 	for way, session := range w.sessions {
 		collection := map[string]string{"indexed": "indexed", "plain": "plain", "own": "plain"}[way]
-		where := objectstore.Where{Program: c.Program, Slot: 0, Frame: &expression.Frame{Slots: []any{nil, value.Raw(v)}, Host: &expression.Host{}}}
+		where := objectstore.Where{Program: c.Program, Slot: 0, Frame: &expression.Frame{Slots: []any{nil, value.Raw(v)}, Host: &function.Env{}}}
 		list, err := session.Find(w.Context(), objectstore.FindQuery{Collection: collection, Where: where})
 		if way == "plain" {
 			n, cerr := session.Count(w.Context(), collection, where)

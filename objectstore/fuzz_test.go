@@ -8,6 +8,7 @@ import (
 
 	"pipelined/internal/clock"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
@@ -40,7 +41,7 @@ func FuzzWhere(f *testing.F) {
 		collection := fmt.Sprintf("c%d", seed%8) // of the same few contents
 		contents(t, s, collection, seed%8)
 		where := func() objectstore.Where {
-			return objectstore.Where{Program: c.Program, Slot: 0, Frame: &expression.Frame{Slots: make([]any, 1), Host: &expression.Host{}}}
+			return objectstore.Where{Program: c.Program, Slot: 0, Frame: &expression.Frame{Slots: make([]any, 1), Host: &function.Env{}}}
 		}
 		find := func(own bool) (string, error) {
 			session := objectstore.NewSession(s, func() string { return "id" }, clock.NewFake(epoch).Now)

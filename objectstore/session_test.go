@@ -11,6 +11,7 @@ import (
 	"pipelined"
 	"pipelined/internal/clock"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
@@ -70,7 +71,7 @@ func (b *bench) where(src string) objectstore.Where {
 	if err != nil {
 		b.Fatal(err.Summary)
 	}
-	f := &expression.Frame{Slots: []any{nil, 2}, Host: &expression.Host{Now: b.clock.Now}}
+	f := &expression.Frame{Slots: []any{nil, 2}, Host: &function.Env{Now: b.clock.Now}}
 	return objectstore.Where{Program: c.Program, Frame: f, Slot: 0}
 }
 

@@ -15,6 +15,7 @@ import (
 	"pipelined/connectors"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/field"
 	"pipelined/internal/value"
 )
@@ -82,7 +83,7 @@ func source(t testing.TB, text string) (*field.Context, *yaml.Node) {
 }
 
 func frame(input any) *expression.Frame {
-	host := &expression.Host{Now: time.Now, NewID: func() string { return "id" }, Random: func() float64 { return 0 }}
+	host := &function.Env{Now: time.Now, NewID: func() string { return "id" }, Random: func() float64 { return 0 }}
 	return &expression.Frame{Slots: []any{input, value.Raw("{}"), value.Raw("{}")}, Host: host}
 }
 

@@ -11,7 +11,7 @@ import (
 	"pipelined"
 	"pipelined/engine/execution"
 	"pipelined/engine/revision"
-	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/objectstore"
 )
@@ -21,7 +21,7 @@ import (
 type Runner struct {
 	Store  store.Store
 	Clock  pipelined.Clock
-	Values *expression.Host // clock, ids and randomness of expressions
+	Values *function.Env // clock, ids and randomness of expressions
 	Host   execution.Host
 	Logger *slog.Logger
 	// Refuse says, for a revision, why no event of a type can be published now.

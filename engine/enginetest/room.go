@@ -20,7 +20,7 @@ import (
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
 	"pipelined/internal/clock"
-	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
@@ -58,7 +58,7 @@ func New(t *testing.T, text string) *Room {
 	t.Cleanup(func() { r.Store.Close() })
 	r.Runner = (&attempt.Runner{
 		Store: r.Store, Clock: r.Clock, Logger: r.Logs.Logger(), Host: execution.Machine{Clock: r.Clock},
-		Values: &expression.Host{Now: r.Clock.Now, NewID: r.NewID, Random: func() float64 { return 0.5 }},
+		Values: &function.Env{Now: r.Clock.Now, NewID: r.NewID, Random: func() float64 { return 0.5 }},
 		Refuse: func(*revision.Revision) func(string) *pipelined.Problem { return nil },
 		Committed: func(b *store.Batch, res store.Result) {
 			r.Runner.Counters.CountEvents(b, res)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"pipelined"
-	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 )
@@ -49,7 +49,7 @@ type Run struct {
 	StartedAt time.Time
 
 	Clock  pipelined.Clock
-	Values *expression.Host // clock, ids and randomness of expressions
+	Values *function.Env // clock, ids and randomness of expressions
 	Host   Host
 	Logger *slog.Logger
 	Store  store.Store

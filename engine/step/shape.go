@@ -11,6 +11,7 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/value"
 )
 
 // shapes holds what a step writes to what a schema asks for, as far as both are
@@ -30,14 +31,14 @@ func (s shapes) written(n *yaml.Node, path string, want *expression.Type) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if want == nil || want.Kind == expression.Any {
+	if want == nil || want.Kind == value.Any {
 		return
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		s.object(n, path, want)
 	case yaml.SequenceNode:
-		if s.kind(n, path, expression.Array, want) {
+		if s.kind(n, path, value.Array, want) {
 			for i, e := range n.Content {
 				s.written(e, fmt.Sprintf("%s[%d]", path, i), want.Elem)
 			}
@@ -48,7 +49,7 @@ func (s shapes) written(n *yaml.Node, path string, want *expression.Type) {
 }
 
 func (s shapes) object(n *yaml.Node, path string, want *expression.Type) {
-	if !s.kind(n, path, expression.Object, want) {
+	if !s.kind(n, path, value.Object, want) {
 		return
 	}
 	have := map[string]bool{}
@@ -74,30 +75,30 @@ func (s shapes) scalar(n *yaml.Node, path string, want *expression.Type) {
 		return // it could not be compiled, and that is reported
 	}
 	if t.Exact() == nil {
-		s.kind(n, path, expression.String, want)
+		s.kind(n, path, value.String, want)
 		return
 	}
 	s.given(n, path, t.Exact().Type(), want, diag.Error)
 }
 
-func literalKind(n *yaml.Node) expression.Kind {
+func literalKind(n *yaml.Node) value.Kind {
 	switch n.ShortTag() {
 	case "!!null":
-		return expression.Null
+		return value.Null
 	case "!!bool":
-		return expression.Bool
+		return value.Bool
 	case "!!int":
-		return expression.Integer
+		return value.Integer
 	case "!!float":
-		return expression.Number
+		return value.Number
 	}
-	return expression.String
+	return value.String
 }
 
 // given checks a value of which the type is known. What is below a field that may
 // be missing is only a warning.
 func (s shapes) given(n *yaml.Node, path string, have, want *expression.Type, severity diag.Severity) {
-	if have == nil || want == nil || have.Kind == expression.Any || want.Kind == expression.Any {
+	if have == nil || want == nil || have.Kind == value.Any || want.Kind == value.Any {
 		return
 	}
 	if !fits(have.Kind, want.Kind) {
@@ -105,9 +106,9 @@ func (s shapes) given(n *yaml.Node, path string, have, want *expression.Type, se
 		return
 	}
 	switch want.Kind {
-	case expression.Array:
+	case value.Array:
 		s.given(n, path+"[0]", have.Elem, want.Elem, diag.Warning)
-	case expression.Object:
+	case value.Object:
 		for _, name := range slices.Sorted(maps.Keys(have.Fields)) {
 			sure := severity
 			if !slices.Contains(have.Required, name) {
@@ -125,12 +126,12 @@ func (s shapes) given(n *yaml.Node, path string, have, want *expression.Type, se
 	}
 }
 
-func fits(have, want expression.Kind) bool {
-	number := func(k expression.Kind) bool { return k == expression.Integer || k == expression.Number }
+func fits(have, want value.Kind) bool {
+	number := func(k value.Kind) bool { return k == value.Integer || k == value.Number }
 	return have == want || number(have) && number(want)
 }
 
-func (s shapes) kind(n *yaml.Node, path string, have expression.Kind, want *expression.Type) bool {
+func (s shapes) kind(n *yaml.Node, path string, have value.Kind, want *expression.Type) bool {
 	if fits(have, want.Kind) {
 		return true
 	}
@@ -138,15 +139,15 @@ func (s shapes) kind(n *yaml.Node, path string, have expression.Kind, want *expr
 	return false
 }
 
-func (s shapes) wrong(n *yaml.Node, path string, have, want expression.Kind, severity diag.Severity) {
+func (s shapes) wrong(n *yaml.Node, path string, have, want value.Kind, severity diag.Severity) {
 	s.c.Report(CodeShape, severity, n, fmt.Sprintf("%s must be %s, this is %s", s.at(path), want, have), "Publishing it would fail.", remedy(have, want))
 }
 
-func remedy(have, want expression.Kind) string {
+func remedy(have, want value.Kind) string {
 	switch {
-	case want == expression.String && have != expression.Array && have != expression.Object:
+	case want == value.String && have != value.Array && have != value.Object:
 		return "make it a text: quote it, or ${{ string(…) }}"
-	case (want == expression.Integer || want == expression.Number) && have == expression.String:
+	case (want == value.Integer || want == value.Number) && have == value.String:
 		return "make it a number: take the quotes away, or ${{ float(…) }}"
 	}
 	return "write " + want.String() + ", or change the schema"

@@ -48,7 +48,7 @@ func buildForeach(b *Compiler, c *field.Context, n *Node, p *foreachParams) Acti
 	b.Facts.CommitsParts = b.Facts.CommitsParts || p.CommitEvery > 0
 	inner := b.inner(c.Symbols)
 	inner.Declare(string(p.As), &expression.Symbol{Slot: f.itemSlot})
-	inner.Declare("index", &expression.Symbol{Slot: f.indexSlot, Type: &expression.Type{Kind: expression.Integer}})
+	inner.Declare("index", &expression.Symbol{Slot: f.indexSlot, Type: &expression.Type{Kind: value.Integer}})
 	b.loops++
 	f.body = b.block(c, p.Steps, inner)
 	b.loops--

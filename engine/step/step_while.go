@@ -8,6 +8,7 @@ import (
 	"pipelined/engine/execution"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/value"
 )
 
 type whileParams struct {
@@ -63,7 +64,7 @@ type loop struct {
 func (l *loop) compile(b *Compiler, c *field.Context, steps Block, until *Later) {
 	l.indexSlot = b.slot()
 	inner := b.inner(c.Symbols)
-	inner.Declare("index", &expression.Symbol{Slot: l.indexSlot, Type: &expression.Type{Kind: expression.Integer}})
+	inner.Declare("index", &expression.Symbol{Slot: l.indexSlot, Type: &expression.Type{Kind: value.Integer}})
 	b.loops++
 	l.body = b.block(c, steps, inner)
 	b.loops--

@@ -1,14 +1,17 @@
 package step
 
-import "pipelined/internal/expression"
+import (
+	"pipelined/internal/expression"
+	"pipelined/internal/value"
+)
 
 // The types of the names that are always there, so that a field that is not is
 // found at load. Times are of no kind an expression is checked for.
 var (
-	text     = &expression.Type{Kind: expression.String}
-	number   = &expression.Type{Kind: expression.Integer}
-	truth    = &expression.Type{Kind: expression.Bool}
-	texts    = &expression.Type{Kind: expression.Object, Open: true}
+	text     = &expression.Type{Kind: value.String}
+	number   = &expression.Type{Kind: value.Integer}
+	truth    = &expression.Type{Kind: value.Bool}
+	texts    = &expression.Type{Kind: value.Object, Open: true}
 	anything *expression.Type
 
 	runType = object(map[string]*expression.Type{
@@ -27,7 +30,7 @@ var (
 // object is the type of a name; fixes are fields that people look for in vain, each
 // with what to do.
 func object(fields map[string]*expression.Type, fixes ...string) *expression.Type {
-	t := &expression.Type{Kind: expression.Object, Fields: fields, Origin: "docs/language.md, Scope", Fixes: map[string]string{}}
+	t := &expression.Type{Kind: value.Object, Fields: fields, Origin: "docs/language.md, Scope", Fixes: map[string]string{}}
 	for i := 0; i < len(fixes); i += 2 {
 		t.Fixes[fixes[i]] = fixes[i+1]
 	}
@@ -41,7 +44,7 @@ func RequestType(params []string) *expression.Type {
 		known[p] = text
 	}
 	return object(map[string]*expression.Type{
-		"method": text, "path": text, "params": {Kind: expression.Object, Fields: known, Origin: "the parameters of the path"},
+		"method": text, "path": text, "params": {Kind: value.Object, Fields: known, Origin: "the parameters of the path"},
 		"query": texts, "headers": texts, "remote_addr": text},
 		"body", "the body of the request is input", "header", "one header is request.headers.name")
 }

@@ -15,6 +15,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
@@ -172,7 +173,7 @@ func (s *Service) where(source string) (objectstore.Where, error) {
 	if perr != nil {
 		return objectstore.Where{}, &BadWhere{Source: source, Problem: perr}
 	}
-	frame := &expression.Frame{Slots: make([]any, 1), Host: &expression.Host{
+	frame := &expression.Frame{Slots: make([]any, 1), Host: &function.Env{
 		Now: s.Clock.Now, NewID: s.NewID, Random: func() float64 { return 0 }}}
 	return objectstore.Where{Program: p.Program, Frame: frame, Slot: 0}, nil
 }

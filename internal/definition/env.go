@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 )
 
 // environment is the process's environment as expressions see it, read once.
@@ -59,7 +60,7 @@ func (e *environment) symbols(secrets bool) *expression.Symbols {
 
 // frame holds the values of symbols.
 func (e *environment) frame(secrets bool) *expression.Frame {
-	f := &expression.Frame{Slots: make([]any, slotCount), Host: &expression.Host{
+	f := &expression.Frame{Slots: make([]any, slotCount), Host: &function.Env{
 		Now: time.Now, NewID: func() string { return "" }, Random: rand.Float64}}
 	f.Slots[envSlot] = e.value
 	if secrets {

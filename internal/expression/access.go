@@ -21,51 +21,18 @@ func segment(property ast.Node) (string, bool) {
 	return "", false
 }
 
-// at looks a computed key up: a name in an object, an index in a list, where a
-// negative one counts from the end. Null has nothing in it.
-func at(v, key any) (any, error) {
-	switch t := value.Open(v).(type) {
-	case nil:
-		return nil, nil
-	case map[string]any:
-		name, ok := value.Scalar(key).(string)
-		if !ok {
-			return nil, fmt.Errorf("an object is looked into by name, not by %s", value.Describe(key))
-		}
-		return t[name], nil
-	case string:
-		return nil, fmt.Errorf("a text cannot be looked into: substring(…) takes a part of it")
-	default:
-		list, err := value.Elements(t)
-		if err != nil {
-			return nil, fmt.Errorf("%s cannot be looked into", value.Describe(t))
-		}
-		n, ok := value.Int(key)
-		if !ok {
-			return nil, fmt.Errorf("a list is looked into by number, not by %s", value.Describe(key))
-		}
-		if n < 0 {
-			n += int64(len(list))
-		}
-		if n < 0 || n >= int64(len(list)) {
-			return nil, nil
-		}
-		return list[n], nil
-	}
-}
-
 func (b *builder) slice(n *ast.SliceNode) term {
 	of := b.term(n.Node, exact)
 	from, to := constant(nil, nil), constant(nil, nil)
 	if n.From != nil {
 		from = b.term(n.From, computed)
-		b.needs(n.From, from, "a part is taken by number", Number)
+		b.needs(n.From, from, "a part is taken by number", value.Number)
 	}
 	if n.To != nil {
 		to = b.term(n.To, computed)
-		b.needs(n.To, to, "a part is taken by number", Number)
+		b.needs(n.To, to, "a part is taken by number", value.Number)
 	}
-	b.needs(n.Node, of, "a part is taken of a list or a text", Array, String)
+	b.needs(n.Node, of, "a part is taken of a list or a text", value.Array, value.String)
 	return term{typ: of.typ, eval: func(f *Frame) (any, error) {
 		v, err := of.eval(f)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 
+	"pipelined/internal/expression/function"
 	"pipelined/internal/value"
 )
 
@@ -255,11 +256,11 @@ func (b *builder) lookup(n *ast.MemberNode, w want) term {
 	from, key := b.term(n.Node, w&lenient), b.term(n.Property, computed)
 	var typ *Type
 	switch kindOf(from.typ) {
-	case Array:
-		b.needs(n.Property, key, "a list is looked into by number", Number)
+	case value.Array:
+		b.needs(n.Property, key, "a list is looked into by number", value.Number)
 		typ = from.typ.Elem
-	case Object:
-		b.needs(n.Property, key, "an object is looked into by name", String)
+	case value.Object:
+		b.needs(n.Property, key, "an object is looked into by name", value.String)
 	}
 	return term{typ: typ, name: from.name, eval: func(f *Frame) (any, error) {
 		v, err := from.eval(f)
@@ -270,7 +271,7 @@ func (b *builder) lookup(n *ast.MemberNode, w want) term {
 		if err != nil {
 			return nil, err
 		}
-		return at(v, k)
+		return function.At(v, k)
 	}}
 }
 
@@ -321,7 +322,7 @@ func (b *builder) list(n *ast.ArrayNode) term {
 		}
 		elem = either(elem, elements[i].typ)
 	}
-	return term{typ: &Type{Kind: Array, Elem: elem}, eval: func(f *Frame) (any, error) {
+	return term{typ: &Type{Kind: value.Array, Elem: elem}, eval: func(f *Frame) (any, error) {
 		out := make([]any, len(elements))
 		for i := range elements {
 			v, err := elements[i].eval(f)
@@ -336,7 +337,7 @@ func (b *builder) list(n *ast.ArrayNode) term {
 
 func (b *builder) object(n *ast.MapNode) term {
 	keys, values := make([]term, len(n.Pairs)), make([]term, len(n.Pairs))
-	typ := &Type{Kind: Object, Fields: map[string]*Type{}}
+	typ := &Type{Kind: value.Object, Fields: map[string]*Type{}}
 	for i, p := range n.Pairs {
 		pair := p.(*ast.PairNode)
 		keys[i], values[i] = b.term(pair.Key, computed), b.term(pair.Value, exact)
@@ -371,7 +372,7 @@ func (b *builder) let(n *ast.VariableDeclaratorNode, w want) term {
 		b.failAt(n.Location(), &Error{Code: CodeSyntax, Summary: n.Name + " is declared twice", Fix: "give one of them another name"})
 	case b.syms.Lookup(n.Name) != nil:
 		b.failAt(n.Location(), &Error{Code: CodeSyntax, Summary: n.Name + " already means something here", Fix: "give the variable another name"})
-	case functionByName(n.Name) != nil:
+	case function.Named(n.Name) != nil:
 		b.failAt(n.Location(), &Error{Code: CodeSyntax, Summary: n.Name + " is a function", Fix: "give the variable another name"})
 	}
 	v := b.term(n.Value, exact)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"pipelined/internal/value"
+
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
@@ -45,10 +47,10 @@ func CompileCondition(src string, syms *Symbols) (Condition, *Error) {
 		return Condition{}, err
 	}
 	kind := kindOf(p.root.typ)
-	if kind == Any || kind == Bool {
+	if kind == value.Any || kind == value.Bool {
 		return Condition{p}, nil
 	}
-	return Condition{}, &Error{Length: len(src), Code: CodeType, Summary: "this is " + kindNames[kind] + ", not true or false",
+	return Condition{}, &Error{Length: len(src), Code: CodeType, Summary: "this is " + kind.String() + ", not true or false",
 		Consequence: "The condition could not be decided.", Fix: "compare it with something, such as `" + strings.TrimSpace(src) + " != nil`"}
 }
 

@@ -12,8 +12,6 @@ import (
 const (
 	maxCost   = 10_000_000
 	maxMemory = 64 << 20
-	// maxText bounds one text or list that a function makes.
-	maxText = 10 << 20
 )
 
 // Bytes that elements and members take at least.

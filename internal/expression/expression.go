@@ -8,9 +8,9 @@
 package expression
 
 import (
-	"time"
-
 	"pipelined/internal/diag"
+	"pipelined/internal/expression/function"
+	"pipelined/internal/value"
 )
 
 // Frame is what one evaluation can see: a flat row of slots whose numbers the
@@ -18,7 +18,7 @@ import (
 // Frame belongs to one goroutine; a concurrent branch works on a Fork.
 type Frame struct {
 	Slots []any // values (see package value), or Unset
-	Host  *Host
+	Host  *function.Env
 
 	// Of the evaluation under way.
 	cost, memory int
@@ -35,46 +35,16 @@ func (f *Frame) Fork() *Frame {
 	return &Frame{Slots: append([]any(nil), f.Slots...), Host: f.Host}
 }
 
-// Host is where an expression gets time, ids and randomness from, so that tests
-// own all three. All functions are safe for concurrent use.
-type Host struct {
-	Now    func() time.Time
-	NewID  func() string  // time-ordered UUIDv7
-	Random func() float64 // in [0, 1)
-}
-
 type unset struct{}
 
 // Unset in a slot means that nothing was assigned yet. Reading it is an error,
 // unless the read is the left side of ??.
 var Unset any = unset{}
 
-// Kind narrows what a Type stands for.
-type Kind int
-
-const (
-	Any Kind = iota // not known; everything is allowed
-	Null
-	Bool
-	Integer
-	Number // an integer or a decimal
-	String
-	Array
-	Object
-)
-
-// String is the kind as messages call it.
-func (k Kind) String() string {
-	if k == Any {
-		return "anything"
-	}
-	return kindNames[k]
-}
-
 // Type is what is known of a value at load, from a JSON Schema or a
 // declaration. A nil *Type means Any.
 type Type struct {
-	Kind   Kind
+	Kind   value.Kind
 	Elem   *Type            // of an Array
 	Fields map[string]*Type // of an Object
 	Open   bool             // an Object may have fields not listed

@@ -8,6 +8,7 @@ import (
 
 	"pipelined"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/value"
 )
 
@@ -24,15 +25,15 @@ func symbols() *expression.Symbols {
 	s.Declare("steps", &expression.Symbol{Slot: -1, Closed: true, Members: map[string]*expression.Symbol{
 		"got": {Slot: 3, Members: map[string]*expression.Symbol{"error": {Slot: 4}}}, "later": {Slot: -1, Hidden: "it has not run yet"}}})
 	s.Declare("env", &expression.Symbol{Slot: 5, Environment: func(n string) bool { return n == "HOME" }})
-	s.Declare("typed", &expression.Symbol{Slot: 6, Type: &expression.Type{Kind: expression.Object, Origin: "schemas/order.json", Fields: map[string]*expression.Type{
-		"id": {Kind: expression.String}, "lines": {Kind: expression.Array, Elem: &expression.Type{Kind: expression.Object, Fields: map[string]*expression.Type{"sku": {Kind: expression.String}}}}}}})
+	s.Declare("typed", &expression.Symbol{Slot: 6, Type: &expression.Type{Kind: value.Object, Origin: "schemas/order.json", Fields: map[string]*expression.Type{
+		"id": {Kind: value.String}, "lines": {Kind: value.Array, Elem: &expression.Type{Kind: value.Object, Fields: map[string]*expression.Type{"sku": {Kind: value.String}}}}}}})
 	return s
 }
 
 func frame() *expression.Frame {
 	return &expression.Frame{
 		Slots: []any{value.Raw(order), 1200.5, expression.Unset, map[string]any{"status": 200, "body": value.Raw(`{"ok":true}`)}, "why", map[string]any{"HOME": "/home"}, value.Raw(`{}`)},
-		Host: &expression.Host{Now: func() time.Time { return time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC) },
+		Host: &function.Env{Now: func() time.Time { return time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC) },
 			NewID: func() string { return "01890000-0000-7000-8000-000000000001" }, Random: func() float64 { return 0.5 }}}
 }
 
@@ -211,7 +212,7 @@ func TestPushdown(t *testing.T) {
 
 func TestEveryExampleOfEveryFunctionRuns(t *testing.T) {
 	t.Parallel()
-	for _, f := range expression.Functions() {
+	for _, f := range function.All() {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			if f.Summary == "" || !strings.HasPrefix(f.Signature, f.Name+"(") {
@@ -222,8 +223,8 @@ func TestEveryExampleOfEveryFunctionRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := value.JSON(v)
-			if err != nil || !value.Equal(got, value.Raw(f.Result)) {
-				t.Errorf("%s gives %s, documented is %s (%v)", f.Example, got, f.Result, err)
+			if err != nil || !value.Equal(got, value.Raw(f.Gives)) {
+				t.Errorf("%s gives %s, documented is %s (%v)", f.Example, got, f.Gives, err)
 			}
 		})
 	}

@@ -3,11 +3,11 @@ package expression
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
+	"pipelined/internal/expression/function"
 	"pipelined/internal/value"
 )
 
@@ -26,9 +26,9 @@ type loop struct {
 func (b *builder) loop(n *ast.BuiltinNode) (l *loop, at ast.Node) {
 	at = n.Arguments[0]
 	l = &loop{name: n.Name, list: b.term(at, exact), weight: 1}
-	b.needs(n.Arguments[0], l.list, n.Name+" needs a list", Array)
+	b.needs(n.Arguments[0], l.list, n.Name+" needs a list", value.Array)
 	var element *Type
-	if kindOf(l.list.typ) == Array {
+	if kindOf(l.list.typ) == value.Array {
 		element = l.list.typ.Elem
 	}
 	l.slot = b.local()
@@ -147,7 +147,7 @@ func loopOf(name string) func(b *builder, n *ast.BuiltinNode) term {
 // conditionLoop is a loop whose body must give true or false.
 func (b *builder) conditionLoop(n *ast.BuiltinNode) *loop {
 	l, at := b.loop(n)
-	b.needs(at, l.body, "the predicate of "+l.name+" needs true or false", Bool)
+	b.needs(at, l.body, "the predicate of "+l.name+" needs true or false", value.Bool)
 	return l
 }
 
@@ -229,7 +229,7 @@ func (b *builder) filter(n *ast.BuiltinNode) term {
 
 func (b *builder) mapped(n *ast.BuiltinNode) term {
 	l, _ := b.loop(n)
-	return term{typ: &Type{Kind: Array, Elem: l.body.typ}, eval: func(f *Frame) (any, error) {
+	return term{typ: &Type{Kind: value.Array, Elem: l.body.typ}, eval: func(f *Frame) (any, error) {
 		list, err := l.elements(f)
 		if err != nil {
 			return nil, err
@@ -249,9 +249,9 @@ func (b *builder) mapped(n *ast.BuiltinNode) term {
 
 func (b *builder) sum(n *ast.BuiltinNode) term {
 	l, at := b.loop(n)
-	b.needs(at, l.body, "sum adds numbers", Number, Array)
+	b.needs(at, l.body, "sum adds numbers", value.Number, value.Array)
 	typ := typeNumber
-	if kindOf(l.body.typ) == Integer {
+	if kindOf(l.body.typ) == value.Integer {
 		typ = typeInteger
 	}
 	return term{typ: typ, eval: func(f *Frame) (any, error) {
@@ -289,7 +289,7 @@ func (s *total) add(v any, t term) error {
 		}
 		z := s.whole + n
 		if (z > s.whole) != (n > 0) && n != 0 {
-			return errOverflow
+			return function.ErrOverflow
 		}
 		s.whole = z
 		return nil
@@ -302,7 +302,7 @@ func (s *total) add(v any, t term) error {
 	case nil:
 		return isNull(t)
 	}
-	if p, changed := plain(v); changed {
+	if p, changed := function.Plain(v); changed {
 		return s.add(p, t)
 	}
 	return fmt.Errorf("%s is %s, not a number", called(t, "what sum adds"), value.Describe(v))
@@ -310,7 +310,7 @@ func (s *total) add(v any, t term) error {
 
 func (s *total) value() (any, error) {
 	if s.decided {
-		return finite(s.decimal)
+		return function.Finite(s.decimal)
 	}
 	return s.whole, nil
 }
@@ -319,7 +319,7 @@ func (b *builder) find(n *ast.BuiltinNode) term {
 	l := b.conditionLoop(n)
 	backwards, index := strings.Contains(n.Name, "Last"), strings.HasSuffix(n.Name, "Index")
 	var typ *Type
-	if kindOf(l.list.typ) == Array && !index {
+	if kindOf(l.list.typ) == value.Array && !index {
 		typ = l.list.typ.Elem
 	}
 	return term{typ: typ, eval: func(f *Frame) (any, error) {
@@ -348,7 +348,7 @@ func (b *builder) find(n *ast.BuiltinNode) term {
 
 func (b *builder) groupBy(n *ast.BuiltinNode) term {
 	l, _ := b.loop(n)
-	return term{typ: &Type{Kind: Object, Open: true}, eval: func(f *Frame) (any, error) {
+	return term{typ: &Type{Kind: value.Object, Open: true}, eval: func(f *Frame) (any, error) {
 		list, err := l.elements(f)
 		if err != nil {
 			return nil, err
@@ -379,7 +379,7 @@ func (b *builder) sortBy(n *ast.BuiltinNode) term {
 	order := constant(nil, nil)
 	if len(n.Arguments) > 2 {
 		order = b.term(n.Arguments[2], computed)
-		b.needs(n.Arguments[2], order, "the order is a text", String)
+		b.needs(n.Arguments[2], order, "the order is a text", value.String)
 	}
 	return term{typ: l.list.typ, eval: func(f *Frame) (any, error) {
 		list, err := l.elements(f)
@@ -396,7 +396,7 @@ func (b *builder) sortBy(n *ast.BuiltinNode) term {
 		if err != nil {
 			return nil, err
 		}
-		sorted, err := sortedBy(list, keys, by)
+		sorted, err := function.Sorted(list, keys, by)
 		if err != nil {
 			return nil, err
 		}
@@ -404,43 +404,12 @@ func (b *builder) sortBy(n *ast.BuiltinNode) term {
 	}}
 }
 
-var errOrder = errors.New(`the order is "asc" or "desc"`)
-
-// sortedBy is list in the order of keys.
-func sortedBy(list, keys []any, order any) ([]any, error) {
-	sign := 1
-	switch order {
-	case nil, "asc":
-	case "desc":
-		sign = -1
-	default:
-		return nil, errOrder
-	}
-	places := make([]int, len(list))
-	for i := range places {
-		places[i] = i
-	}
-	var mistake error
-	slices.SortStableFunc(places, func(i, j int) int {
-		c, ok := value.Compare(keys[i], keys[j])
-		if !ok && mistake == nil {
-			mistake = fmt.Errorf("%s and %s have no order: only numbers, texts and times do", value.Describe(keys[i]), value.Describe(keys[j]))
-		}
-		return sign * c
-	})
-	out := make([]any, len(list))
-	for i, p := range places {
-		out[i] = list[p]
-	}
-	return out, mistake
-}
-
 // reduce folds a list; without a start it begins with the first element.
 func (b *builder) reduce(n *ast.BuiltinNode) term {
 	l := &loop{name: n.Name, list: b.term(n.Arguments[0], exact)}
-	b.needs(n.Arguments[0], l.list, "reduce needs a list", Array)
+	b.needs(n.Arguments[0], l.list, "reduce needs a list", value.Array)
 	var element *Type
-	if kindOf(l.list.typ) == Array {
+	if kindOf(l.list.typ) == value.Array {
 		element = l.list.typ.Elem
 	}
 	var start *term

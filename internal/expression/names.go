@@ -140,20 +140,20 @@ func fieldOf(t *Type, name string, segments []string) (*Type, *Error) {
 // field is one step of fieldOf.
 func (t *Type) field(name, s string) (*Type, *Error) {
 	switch t.Kind {
-	case Array:
+	case value.Array:
 		if !decimal(s) {
 			return nil, &Error{Code: CodeUnknownField, Summary: fmt.Sprintf("%s is a list, it has no field %s", name, s),
 				Fix: fmt.Sprintf("take one element, %s[0].%s, or all of them, map(%s, .%s)", name, s, name, s)}
 		}
 		return t.Elem, nil
-	case Object:
+	case value.Object:
 		f, ok := t.Fields[s]
 		if !ok && !t.Open {
 			return nil, unknownField(t, name, s)
 		}
 		return f, nil
-	case String, Integer, Number, Bool:
-		return nil, &Error{Code: CodeUnknownField, Summary: fmt.Sprintf("%s is %s, it has no field %s", name, kindNames[t.Kind], s),
+	case value.String, value.Integer, value.Number, value.Bool:
+		return nil, &Error{Code: CodeUnknownField, Summary: fmt.Sprintf("%s is %s, it has no field %s", name, t.Kind.String(), s),
 			Consequence: "It would always be null.", Fix: "remove ." + s}
 	}
 	return nil, nil

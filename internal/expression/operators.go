@@ -6,6 +6,7 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 
+	"pipelined/internal/expression/function"
 	"pipelined/internal/value"
 )
 
@@ -23,7 +24,7 @@ func (b *builder) unary(n *ast.UnaryNode) term {
 			return !v, err
 		}}, x)
 	}
-	b.needs(n.Node, x, n.Operator+" needs a number", Number)
+	b.needs(n.Node, x, n.Operator+" needs a number", value.Number)
 	minus := n.Operator == "-"
 	return folded(term{typ: x.typ, eval: func(f *Frame) (any, error) {
 		v, err := x.eval(f)
@@ -34,9 +35,9 @@ func (b *builder) unary(n *ast.UnaryNode) term {
 			return nil, isNull(x)
 		}
 		if minus {
-			return subtract(0, v)
+			return function.Subtract(0, v)
 		}
-		return add(0, v)
+		return function.Add(0, v)
 	}}, x)
 }
 
@@ -79,7 +80,7 @@ func (b *builder) condition(n ast.Node, what string) func(f *Frame) (bool, error
 }
 
 func (b *builder) boolean(n ast.Node, t term, what string) func(f *Frame) (bool, error) {
-	b.needs(n, t, what+" needs true or false", Bool)
+	b.needs(n, t, what+" needs true or false", value.Bool)
 	return func(f *Frame) (bool, error) {
 		v, err := t.eval(f)
 		if err != nil {
@@ -125,8 +126,8 @@ func both(x, y term) func(f *Frame) (any, any, error) {
 
 func (b *builder) equality(n *ast.BinaryNode) term {
 	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
-	if k, o := kindOf(x.typ), kindOf(y.typ); k != Null && o != Null && k != Any && o != Any && !same(k, o) {
-		b.mistake(n, fmt.Sprintf("%s and %s are never equal", kindNames[k], kindNames[o]), "compare values of the same type")
+	if k, o := kindOf(x.typ), kindOf(y.typ); k != value.Null && o != value.Null && k != value.Any && o != value.Any && !same(k, o) {
+		b.mistake(n, fmt.Sprintf("%s and %s are never equal", k.String(), o.String()), "compare values of the same type")
 	}
 	sides, want := both(x, y), n.Operator == "=="
 	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
@@ -163,10 +164,10 @@ func equal(a, b any) bool {
 
 func (b *builder) comparison(n *ast.BinaryNode) term {
 	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
-	b.needs(n.Left, x, n.Operator+" compares two numbers, texts or times", Number, String)
-	b.needs(n.Right, y, n.Operator+" compares two numbers, texts or times", Number, String)
-	if k, o := kindOf(x.typ), kindOf(y.typ); k != Any && o != Any && !same(k, o) {
-		b.mistake(n, fmt.Sprintf("%s and %s cannot be compared with %s", kindNames[k], kindNames[o], n.Operator), remedy(String, []Kind{Number}, "…"))
+	b.needs(n.Left, x, n.Operator+" compares two numbers, texts or times", value.Number, value.String)
+	b.needs(n.Right, y, n.Operator+" compares two numbers, texts or times", value.Number, value.String)
+	if k, o := kindOf(x.typ), kindOf(y.typ); k != value.Any && o != value.Any && !same(k, o) {
+		b.mistake(n, fmt.Sprintf("%s and %s cannot be compared with %s", k.String(), o.String(), n.Operator), remedy(value.String, []value.Kind{value.Number}, "…"))
 	}
 	sides, op := both(x, y), n.Operator
 	holds := orders[op]
@@ -198,12 +199,12 @@ var orders = map[string]func(c int) bool{
 func (b *builder) membership(n *ast.BinaryNode) term {
 	x, y := b.term(n.Left, computed), b.term(n.Right, exact)
 	switch k := kindOf(y.typ); {
-	case k == String:
+	case k == value.String:
 		b.mistake(n.Right, "in needs a list or an object; this is a text", "write  text contains part")
-	case k == Array && isScalar(kindOf(x.typ)) && isScalar(kindOf(y.typ.Elem)) && !same(kindOf(x.typ), y.typ.Elem.Kind):
-		b.mistake(n, fmt.Sprintf("%s is never in a list of which each element is %s", kindNames[x.typ.Kind], kindNames[y.typ.Elem.Kind]), "compare values of the same type")
+	case k == value.Array && isScalar(kindOf(x.typ)) && isScalar(kindOf(y.typ.Elem)) && !same(kindOf(x.typ), y.typ.Elem.Kind):
+		b.mistake(n, fmt.Sprintf("%s is never in a list of which each element is %s", x.typ.Kind.String(), y.typ.Elem.Kind.String()), "compare values of the same type")
 	default:
-		b.needs(n.Right, y, "in needs a list or an object", Array, Object)
+		b.needs(n.Right, y, "in needs a list or an object", value.Array, value.Object)
 	}
 	if a, ok := n.Right.(*ast.ArrayNode); ok {
 		y = b.known(a, y)
@@ -246,7 +247,7 @@ func (b *builder) text(n *ast.BinaryNode) term {
 
 func (b *builder) matches(n *ast.BinaryNode) term {
 	if p, ok := n.Right.(*ast.StringNode); ok {
-		re, err := pattern(p.Value)
+		re, err := function.Pattern(p.Value)
 		if err != nil {
 			b.fail(n.Right, &Error{Code: CodeSyntax, Summary: err.Error(), Fix: "patterns are RE2: see https://github.com/google/re2/wiki/Syntax"})
 			return constant(nil, nil)
@@ -254,9 +255,9 @@ func (b *builder) matches(n *ast.BinaryNode) term {
 		return b.textual(n, func(s, _ string) (bool, error) { return re.MatchString(s), nil })
 	}
 	return b.textual(n, func(s, p string) (bool, error) {
-		re, err := pattern(p)
+		re, err := function.Pattern(p)
 		if err != nil {
-			return false, errPattern
+			return false, function.ErrPattern
 		}
 		return re.MatchString(s), nil
 	})
@@ -264,8 +265,8 @@ func (b *builder) matches(n *ast.BinaryNode) term {
 
 func (b *builder) textual(n *ast.BinaryNode, holds func(s, part string) (bool, error)) term {
 	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
-	b.needs(n.Left, x, n.Operator+" needs two texts", String)
-	b.needs(n.Right, y, n.Operator+" needs two texts", String)
+	b.needs(n.Left, x, n.Operator+" needs two texts", value.String)
+	b.needs(n.Right, y, n.Operator+" needs two texts", value.String)
 	sides, op := both(x, y), n.Operator
 	return folded(term{typ: typeBool, eval: func(f *Frame) (any, error) {
 		l, r, err := sides(f)
@@ -290,10 +291,10 @@ const maxRange = 1_000_000
 // numbers is from..to.
 func (b *builder) numbers(n *ast.BinaryNode) term {
 	x, y := b.term(n.Left, computed), b.term(n.Right, computed)
-	b.needs(n.Left, x, ".. needs two whole numbers", Integer)
-	b.needs(n.Right, y, ".. needs two whole numbers", Integer)
+	b.needs(n.Left, x, ".. needs two whole numbers", value.Integer)
+	b.needs(n.Right, y, ".. needs two whole numbers", value.Integer)
 	sides := both(x, y)
-	return term{typ: &Type{Kind: Array, Elem: typeInteger}, eval: func(f *Frame) (any, error) {
+	return term{typ: &Type{Kind: value.Array, Elem: typeInteger}, eval: func(f *Frame) (any, error) {
 		l, r, err := sides(f)
 		if err != nil {
 			return nil, err
@@ -320,7 +321,7 @@ func (b *builder) numbers(n *ast.BinaryNode) term {
 }
 
 func (b *builder) arithmetic(n *ast.BinaryNode) term {
-	compute := arithmetic[n.Operator]
+	compute := function.Operators[n.Operator]
 	if compute == nil {
 		b.failAt(n.Location(), &Error{Code: CodeSyntax, Summary: "there is no operator " + n.Operator, Fix: "see docs/language.md, Expressions"})
 		return constant(nil, nil)
@@ -363,22 +364,22 @@ func charged(eval func(f *Frame) (any, error)) func(f *Frame) (any, error) {
 // times and durations give is not known here.
 func (b *builder) arithmeticType(n *ast.BinaryNode, x, y term) *Type {
 	k, o := kindOf(x.typ), kindOf(y.typ)
-	kinds, needs := []Kind{Number}, n.Operator+" needs two numbers"
+	kinds, needs := []value.Kind{value.Number}, n.Operator+" needs two numbers"
 	if n.Operator == "+" {
-		kinds, needs = []Kind{Number, String}, "+ needs two numbers or two texts"
+		kinds, needs = []value.Kind{value.Number, value.String}, "+ needs two numbers or two texts"
 	}
 	b.needs(n.Left, x, needs, kinds...)
 	b.needs(n.Right, y, needs, kinds...)
 	switch {
-	case k == String && isNumber(o) || isNumber(k) && o == String:
+	case k == value.String && isNumber(o) || isNumber(k) && o == value.String:
 		at, t := n.Left, x
-		if k == String {
+		if k == value.String {
 			at, t = n.Right, y
 		}
-		b.mistake(at, "+ needs two numbers or two texts; "+called(t, "this")+" is a number and the other side is a text", remedy(Number, []Kind{String}, called(t, "…")))
-	case k == String && o == String:
+		b.mistake(at, "+ needs two numbers or two texts; "+called(t, "this")+" is a number and the other side is a text", remedy(value.Number, []value.Kind{value.String}, called(t, "…")))
+	case k == value.String && o == value.String:
 		return typeString
-	case k == Integer && o == Integer && n.Operator != "/" && n.Operator != "**" && n.Operator != "^":
+	case k == value.Integer && o == value.Integer && n.Operator != "/" && n.Operator != "**" && n.Operator != "^":
 		return typeInteger
 	case isNumber(k) && isNumber(o):
 		return typeNumber

@@ -3,37 +3,36 @@ package expression
 import (
 	"strings"
 
+	"pipelined/internal/value"
+
 	"github.com/expr-lang/expr/ast"
 )
 
 var (
-	typeNull    = &Type{Kind: Null}
-	typeBool    = &Type{Kind: Bool}
-	typeInteger = &Type{Kind: Integer}
-	typeNumber  = &Type{Kind: Number}
-	typeString  = &Type{Kind: String}
+	typeNull    = &Type{Kind: value.Null}
+	typeBool    = &Type{Kind: value.Bool}
+	typeInteger = &Type{Kind: value.Integer}
+	typeNumber  = &Type{Kind: value.Number}
+	typeString  = &Type{Kind: value.String}
 )
 
-// kindNames are the kinds as messages call them.
-var kindNames = map[Kind]string{Null: "null", Bool: "true or false", Integer: "a number", Number: "a number", String: "a text", Array: "a list", Object: "an object"}
-
-func kindOf(t *Type) Kind {
+func kindOf(t *Type) value.Kind {
 	if t == nil {
-		return Any
+		return value.Any
 	}
 	return t.Kind
 }
 
 // typeOf is the type of which no more is known than the kind; nil for Any.
-var typeOf = map[Kind]*Type{Null: typeNull, Bool: typeBool, Integer: typeInteger, Number: typeNumber, String: typeString,
-	Array: {Kind: Array}, Object: {Kind: Object, Open: true}}
+var typeOf = map[value.Kind]*Type{value.Null: typeNull, value.Bool: typeBool, value.Integer: typeInteger, value.Number: typeNumber, value.String: typeString,
+	value.Array: {Kind: value.Array}, value.Object: {Kind: value.Object, Open: true}}
 
-func isNumber(k Kind) bool { return k == Integer || k == Number }
+func isNumber(k value.Kind) bool { return k == value.Integer || k == value.Number }
 
-func isScalar(k Kind) bool { return k == Bool || k == String || isNumber(k) }
+func isScalar(k value.Kind) bool { return k == value.Bool || k == value.String || isNumber(k) }
 
 // same reports whether a value of kind k may stand where o is asked for.
-func same(k, o Kind) bool { return k == o || isNumber(k) && isNumber(o) }
+func same(k, o value.Kind) bool { return k == o || isNumber(k) && isNumber(o) }
 
 // either is the type of a value that may be of one or of the other.
 func either(a, b *Type) *Type {
@@ -45,19 +44,19 @@ func either(a, b *Type) *Type {
 		return a
 	case isNumber(x) && isNumber(y):
 		return typeNumber
-	case x == Array && y == Array:
-		return &Type{Kind: Array, Elem: either(a.Elem, b.Elem)}
-	case x == Object && y == Object:
-		return &Type{Kind: Object, Open: true}
+	case x == value.Array && y == value.Array:
+		return &Type{Kind: value.Array, Elem: either(a.Elem, b.Elem)}
+	case x == value.Object && y == value.Object:
+		return &Type{Kind: value.Object, Open: true}
 	}
 	return nil
 }
 
 // needs reports a value whose type is known and is none of the kinds. Null is
 // reported too: written where a value is needed, it is always wrong.
-func (b *builder) needs(n ast.Node, t term, summary string, kinds ...Kind) {
+func (b *builder) needs(n ast.Node, t term, summary string, kinds ...value.Kind) {
 	k := kindOf(t.typ)
-	if k == Any {
+	if k == value.Any {
 		return
 	}
 	for _, o := range kinds {
@@ -65,7 +64,7 @@ func (b *builder) needs(n ast.Node, t term, summary string, kinds ...Kind) {
 			return
 		}
 	}
-	b.mistake(n, summary+"; "+called(t, "this")+" is "+kindNames[k], remedy(k, kinds, called(t, "…")))
+	b.mistake(n, summary+"; "+called(t, "this")+" is "+k.String(), remedy(k, kinds, called(t, "…")))
 }
 
 func called(t term, otherwise string) string {
@@ -76,22 +75,22 @@ func called(t term, otherwise string) string {
 }
 
 // remedy is what to write instead of a value of kind k.
-func remedy(k Kind, kinds []Kind, name string) string {
+func remedy(k value.Kind, kinds []value.Kind, name string) string {
 	switch want := kinds[0]; {
-	case k == Null:
+	case k == value.Null:
 		return "give it a value"
-	case isNumber(want) && k == String:
+	case isNumber(want) && k == value.String:
 		return "make a number of the text: float(" + name + ") or int(" + name + ")"
-	case want == String && isScalar(k):
+	case want == value.String && isScalar(k):
 		return "make a text of it: string(" + name + ")"
-	case want == Array && k == Object:
+	case want == value.Array && k == value.Object:
 		return "take its members: toPairs(" + name + ") or values(" + name + ")"
-	case want == Bool:
+	case want == value.Bool:
 		return "compare it with something, such as " + name + " != nil"
 	}
 	names := make([]string, len(kinds))
 	for i, o := range kinds {
-		names[i] = kindNames[o]
+		names[i] = o.String()
 	}
 	return "write " + strings.Join(names, " or ") + " here"
 }

@@ -13,6 +13,7 @@ import (
 	"pipelined"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/field"
 	"pipelined/internal/value"
 )
@@ -59,7 +60,7 @@ func context(text string) (*field.Context, *yaml.Node) {
 }
 
 func frame(input string) *expression.Frame {
-	return &expression.Frame{Slots: []any{value.Raw(input)}, Host: &expression.Host{Now: time.Now}}
+	return &expression.Frame{Slots: []any{value.Raw(input)}, Host: &function.Env{Now: time.Now}}
 }
 
 const input = `{"s":"text","n":7,"d":2.5,"b":true,"list":["a",1],"map":{"x":1.10},"w":"90s","z":"64KB","null":null,"big":101}`

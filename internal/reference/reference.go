@@ -14,6 +14,7 @@ import (
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
+	"pipelined/internal/expression/function"
 	"pipelined/internal/field"
 	"pipelined/triggers"
 )
@@ -156,12 +157,12 @@ func functionsPage() string {
 		"`contains startsWith endsWith matches`, `??`, `?:`, `if … { } else { }`, `let`, `|` (pipe), `..` (range). In a predicate, `#` is the element and\n" +
 		"`.name` a member of it. An object made in a predicate stands in parentheses: `map(list, ({sku: .sku}))`.\n")
 	family := ""
-	for _, f := range expression.Functions() {
+	for _, f := range function.All() {
 		if f.Family != family {
 			family = f.Family
 			fmt.Fprintf(&b, "\n## %s\n\n| | | example |\n|---|---|---|\n", family)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` → `%s` |\n", cell(f.Signature), cell(f.Summary), cell(f.Example), cell(f.Result))
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` → `%s` |\n", cell(f.Signature), cell(f.Summary), cell(f.Example), cell(f.Gives))
 	}
 	b.WriteString("\n## Equivalents of Digibee's functions\n\n| Double Braces | here |\n|---|---|\n")
 	for _, e := range expression.DigibeeEquivalents() {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"pipelined/internal/expression"
+	"pipelined/internal/value"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -55,9 +56,9 @@ func (t *typer) of(s *jsonschema.Schema) *expression.Type {
 func (t *typer) own(s *jsonschema.Schema) *expression.Type {
 	out := &expression.Type{Kind: kindOf(s)}
 	switch out.Kind {
-	case expression.Array:
+	case value.Array:
 		out.Elem = t.elem(s)
-	case expression.Object:
+	case value.Object:
 		out.Fields = map[string]*expression.Type{}
 		for _, key := range sorted(s.Properties) {
 			out.Fields[key] = t.of(s.Properties[key])
@@ -68,15 +69,15 @@ func (t *typer) own(s *jsonschema.Schema) *expression.Type {
 	return out
 }
 
-func kindOf(s *jsonschema.Schema) expression.Kind {
+func kindOf(s *jsonschema.Schema) value.Kind {
 	if s.Types != nil {
 		switch names := s.Types.ToStrings(); {
 		case len(names) == 1:
 			return kindNamed(names[0])
 		case len(names) == 2 && slices.Contains(names, "number") && slices.Contains(names, "integer"):
-			return expression.Number
+			return value.Number
 		}
-		return expression.Any
+		return value.Any
 	}
 	switch {
 	case s.Const != nil:
@@ -84,44 +85,44 @@ func kindOf(s *jsonschema.Schema) expression.Kind {
 	case s.Enum != nil:
 		return commonKind(s.Enum.Values)
 	case len(s.Properties) > 0:
-		return expression.Object
+		return value.Object
 	}
-	return expression.Any
+	return value.Any
 }
 
-func kindNamed(name string) expression.Kind {
+func kindNamed(name string) value.Kind {
 	switch name {
 	case "null":
-		return expression.Null
+		return value.Null
 	case "boolean":
-		return expression.Bool
+		return value.Bool
 	case "integer":
-		return expression.Integer
+		return value.Integer
 	case "number":
-		return expression.Number
+		return value.Number
 	case "string":
-		return expression.String
+		return value.String
 	case "array":
-		return expression.Array
+		return value.Array
 	case "object":
-		return expression.Object
+		return value.Object
 	}
-	return expression.Any
+	return value.Any
 }
 
 // commonKind is the kind of listed values where all have the same.
-func commonKind(values []any) expression.Kind {
-	kind := expression.Any
+func commonKind(values []any) value.Kind {
+	kind := value.Any
 	for i, v := range values {
-		k := expression.Any
+		k := value.Any
 		switch v.(type) {
 		case bool:
-			k = expression.Bool
+			k = value.Bool
 		case string:
-			k = expression.String
+			k = value.String
 		}
 		if i > 0 && k != kind {
-			return expression.Any
+			return value.Any
 		}
 		kind = k
 	}
@@ -187,22 +188,22 @@ func (t *typer) common(list []*jsonschema.Schema) *expression.Type {
 // merge is what holds of a value that is both a and b.
 func merge(a, b *expression.Type) *expression.Type {
 	switch {
-	case a.Kind == expression.Any:
+	case a.Kind == value.Any:
 		return b // which is where it is declared, too
-	case b.Kind == expression.Any:
+	case b.Kind == value.Any:
 		return a
-	case a.Kind == expression.Number && b.Kind == expression.Integer:
-		return &expression.Type{Kind: expression.Integer, Origin: a.Origin}
-	case a.Kind == expression.Integer && b.Kind == expression.Number:
+	case a.Kind == value.Number && b.Kind == value.Integer:
+		return &expression.Type{Kind: value.Integer, Origin: a.Origin}
+	case a.Kind == value.Integer && b.Kind == value.Number:
 		return a
 	case a.Kind != b.Kind:
 		return &expression.Type{Origin: a.Origin} // no value is both; nothing is known
 	}
 	out := *a
 	switch a.Kind {
-	case expression.Array:
+	case value.Array:
 		out.Elem = merge(a.Elem, b.Elem)
-	case expression.Object:
+	case value.Object:
 		out.Fields = map[string]*expression.Type{}
 		for k, f := range a.Fields {
 			out.Fields[k] = f

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pipelined/internal/expression"
+	"pipelined/internal/value"
 )
 
 func show(t *expression.Type) string {
@@ -14,9 +15,9 @@ func show(t *expression.Type) string {
 		return "any"
 	}
 	switch t.Kind {
-	case expression.Array:
+	case value.Array:
 		return "[" + show(t.Elem) + "]"
-	case expression.Object:
+	case value.Object:
 		var fields []string
 		for k, f := range t.Fields {
 			fields = append(fields, k+" "+show(f))
@@ -27,9 +28,9 @@ func show(t *expression.Type) string {
 		}
 		return "{" + strings.Join(fields, ", ") + "}"
 	}
-	return map[expression.Kind]string{
-		expression.Any: "any", expression.Null: "null", expression.Bool: "bool", expression.Integer: "integer",
-		expression.Number: "number", expression.String: "string",
+	return map[value.Kind]string{
+		value.Any: "any", value.Null: "null", value.Bool: "bool", value.Integer: "integer",
+		value.Number: "number", value.String: "string",
 	}[t.Kind]
 }
 
@@ -104,7 +105,7 @@ func TestTypeOfSharedSchemasIsCheap(t *testing.T) {
 	for range 60 {
 		typ = typ.Fields["x"]
 	}
-	if typ.Kind != expression.String {
+	if typ.Kind != value.String {
 		t.Errorf("got %s at the end", show(typ))
 	}
 }

@@ -1,12 +1,8 @@
-package expression
+package function
 
 import (
-	"encoding/csv"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"html"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,43 +41,6 @@ var textFunctions = []Function{
 	own("text", "hasPrefix", "hasPrefix(s, prefix)", "Whether the text begins so; the operator startsWith does the same.", `hasPrefix("order", "or")`, `true`, text2(func(s, x string) any { return strings.HasPrefix(s, x) })),
 	own("text", "hasSuffix", "hasSuffix(s, suffix)", "Whether the text ends so; the operator endsWith does the same.", `hasSuffix("order", "er")`, `true`, text2(func(s, x string) any { return strings.HasSuffix(s, x) })),
 	own("text", "join", "join(list, between?)", "The texts of a list as one.", `join(["a", "b"], ", ")`, `"a, b"`, join),
-}
-
-func text1(f func(string) string) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		s, err := textArg(args, 0)
-		return f(s), err
-	}
-}
-
-func textArg(args []any, i int) (string, error) {
-	if i >= len(args) {
-		return "", nil
-	}
-	s, ok := args[i].(string)
-	if !ok {
-		return "", fmt.Errorf("argument %d is %s, not a text; write string(…) around it", i+1, value.Describe(args[i]))
-	}
-	return s, nil
-}
-
-func intArg(args []any, i int) (int, error) {
-	n, ok := value.Int(args[i])
-	if !ok {
-		return 0, fmt.Errorf("argument %d is %s, not a whole number", i+1, value.Describe(args[i]))
-	}
-	return int(n), nil
-}
-
-func texts(args []any, n int) ([]string, error) {
-	out := make([]string, n)
-	for i := range n {
-		var err error
-		if out[i], err = textArg(args, i); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 func capitalize(s string) string {
@@ -141,7 +100,7 @@ func pad(left bool) func(args ...any) (any, error) {
 		if missing <= 0 || with == "" {
 			return s, nil
 		}
-		if length > maxText {
+		if length > MaxText {
 			return nil, errors.New("the text would be too long")
 		}
 		fill := []rune(strings.Repeat(with, missing/utf8.RuneCountInString(with)+1))[:missing]
@@ -152,139 +111,106 @@ func pad(left bool) func(args ...any) (any, error) {
 	}
 }
 
-// maxPattern bounds a pattern. RE2 takes linear time whatever the pattern is.
-const maxPattern = 1000
+// errTooMuch is the error of an expression that makes more than an expression may.
+var errTooMuch = fmt.Errorf("the result is larger than %d MB", MaxText>>20)
 
-func pattern(s string) (*regexp.Regexp, error) {
-	if len(s) > maxPattern {
-		return nil, fmt.Errorf("a pattern of more than %d characters", maxPattern)
-	}
-	re, err := regexp.Compile(s)
-	if err != nil {
-		return nil, fmt.Errorf("not a pattern: %w", err)
-	}
-	return re, nil
-}
-
-// withPattern returns the texts and the pattern, which is the second argument and
-// compiled already if it was known at load.
-func withPattern(args []any, n int) ([]string, *regexp.Regexp, error) {
-	re, compiled := args[1].(*regexp.Regexp)
-	if !compiled {
-		s, err := textArg(args, 1)
-		if err != nil {
-			return nil, nil, err
-		}
-		if re, err = pattern(s); err != nil {
-			return nil, nil, errPattern
-		}
-	}
-	rest := append([]any{args[0], ""}, args[2:n]...)
-	s, err := texts(rest, n)
-	return s, re, err
-}
-
-var errPattern = errors.New("the text is not a pattern, or too long for one")
-
-func replaceRegex(args ...any) (any, error) {
-	s, re, err := withPattern(args, 3)
+func trim(args ...any) (any, error) {
+	s, err := texts(args, len(args))
 	if err != nil {
 		return nil, err
 	}
-	var out []byte
-	end := 0
-	for _, at := range re.FindAllStringSubmatchIndex(s[0], -1) {
-		out = append(out, s[0][end:at[0]]...)
-		out = re.ExpandString(out, s[2], s[0], at)
-		if end = at[1]; len(out) > maxText {
-			return nil, errTooMuch
-		}
+	if len(s) > 1 {
+		return strings.Trim(s[0], s[1]), nil
 	}
-	return string(append(out, s[0][end:]...)), nil
+	return strings.TrimSpace(s[0]), nil
 }
 
-func matchAll(args ...any) (any, error) {
-	s, re, err := withPattern(args, 2)
-	if err != nil {
-		return nil, err
-	}
-	return anyList(re.FindAllString(s[0], -1)), nil
-}
-
-func matchGroups(args ...any) (any, error) {
-	s, re, err := withPattern(args, 2)
-	if err != nil {
-		return nil, err
-	}
-	if m := re.FindStringSubmatch(s[0]); m != nil {
-		return anyList(m), nil
-	}
-	return nil, nil
-}
-
-func splitRegex(args ...any) (any, error) {
-	s, re, err := withPattern(args, 2)
-	if err != nil {
-		return nil, err
-	}
-	return anyList(re.Split(s[0], -1)), nil
-}
-
-func escapeText(args ...any) (any, error) {
+func split(args ...any) (any, error) {
 	s, err := texts(args, 2)
 	if err != nil {
 		return nil, err
 	}
-	switch strings.ToLower(s[1]) {
-	case "json":
-		q := string(value.Quote(s[0]))
-		return q[1 : len(q)-1], nil
-	case "html":
-		return html.EscapeString(s[0]), nil
-	case "xml":
-		var b strings.Builder
-		err := xml.EscapeText(&b, []byte(s[0]))
-		return b.String(), err
-	case "csv":
-		var b strings.Builder
-		w := csv.NewWriter(&b)
-		if err := w.Write([]string{s[0]}); err != nil {
+	n := -1
+	if len(args) > 2 {
+		if n, err = intArg(args, 2); err != nil {
 			return nil, err
 		}
-		w.Flush()
-		return strings.TrimSuffix(b.String(), "\n"), nil
 	}
-	return nil, errKind
+	return anyList(strings.SplitN(s[0], s[1], n)), nil
 }
 
-var errKind = errors.New("the kind is one of json, xml, html, csv")
-
-func unescapeText(args ...any) (any, error) {
-	s, err := texts(args, 2)
+func replace(args ...any) (any, error) {
+	s, err := texts(args, 3)
 	if err != nil {
 		return nil, err
 	}
-	switch strings.ToLower(s[1]) {
-	case "json":
-		raw, err := value.ParseString(`"` + s[0] + `"`)
-		if err != nil {
-			return nil, errors.New("the text is not escaped as JSON")
-		}
-		return value.Scalar(raw), nil
-	case "html", "xml":
-		return html.UnescapeString(s[0]), nil
-	case "csv":
-		record, err := csv.NewReader(strings.NewReader(s[0])).Read()
-		if err != nil || len(record) != 1 {
-			return nil, errors.New("the text is not one CSV cell")
-		}
-		return record[0], nil
+	if n := strings.Count(s[0], s[1]); len(s[0])+n*(len(s[2])-len(s[1])) > MaxText {
+		return nil, errTooMuch
 	}
-	return nil, errKind
+	return strings.ReplaceAll(s[0], s[1], s[2]), nil
 }
 
-// maxCompared bounds the quadratic cost of similarity.
-const maxCompared = 1000
+func repeat(args ...any) (any, error) {
+	s, err := textArg(args, 0)
+	if err != nil {
+		return nil, err
+	}
+	n, err := intArg(args, 1)
+	switch {
+	case err != nil:
+		return nil, err
+	case n < 0:
+		return nil, errors.New("a text cannot be repeated less than 0 times")
+	case n > MaxText || n*len(s) > MaxText:
+		return nil, errTooMuch
+	}
+	return strings.Repeat(s, n), nil
+}
+
+// indexOf counts in characters, as substring does.
+func indexOf(find func(s, part string) int) func(args ...any) (any, error) {
+	return text2(func(s, part string) any {
+		i := find(s, part)
+		if i < 0 {
+			return -1
+		}
+		return utf8.RuneCountInString(s[:i])
+	})
+}
+
+func join(args ...any) (any, error) {
+	list, err := elementsArg(args, 0)
+	if err != nil {
+		return nil, err
+	}
+	between, err := textArg(args, 1)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for i, e := range list {
+		s, err := value.Text(e)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len()+len(between)+len(s) > MaxText {
+			return nil, errTooMuch
+		}
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
+
+func anyList[T any](list []T) []any {
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = e
+	}
+	return out
+}
 
 func similarity(args ...any) (any, error) {
 	s, err := texts(args, 2)
@@ -317,3 +243,6 @@ func similarity(args ...any) (any, error) {
 	}
 	return 1 - float64(row[len(b)])/float64(longest), nil
 }
+
+// maxCompared bounds the quadratic cost of similarity.
+const maxCompared = 1000

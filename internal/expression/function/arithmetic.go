@@ -1,4 +1,4 @@
-package expression
+package function
 
 import (
 	"encoding/json"
@@ -10,19 +10,23 @@ import (
 	"pipelined/internal/value"
 )
 
+// MaxText bounds one text or list that a function makes, in bytes.
+const MaxText = 10 << 20
+
 var (
-	errZero     = errors.New("division by zero")
-	errOverflow = errors.New("the whole number is too large")
+	errZero = errors.New("division by zero")
+	// ErrOverflow: a whole number does not fit 64 bits.
+	ErrOverflow = errors.New("the whole number is too large")
 	errInfinite = errors.New("the result is not a finite number")
 )
 
-// arithmetic must not overflow, divide by zero or give what JSON cannot say.
-// Neither operand is null.
-var arithmetic = map[string]func(a, b any) (any, error){
-	"+": add, "-": subtract, "*": multiply, "/": divide, "%": modulo, "**": power, "^": power,
+// Operators are + - * / % ** and ^ of two values, neither of them null. They must not overflow, divide by zero or give what JSON cannot say.
+var Operators = map[string]func(a, b any) (any, error){
+	"+": Add, "-": Subtract, "*": multiply, "/": divide, "%": modulo, "**": power, "^": power,
 }
 
-func add(a, b any) (any, error) {
+// Add is a + b of two numbers, two texts, or with times and durations.
+func Add(a, b any) (any, error) {
 	switch x := a.(type) {
 	case int:
 		switch y := b.(type) {
@@ -30,16 +34,16 @@ func add(a, b any) (any, error) {
 			if z := x + y; (z > x) == (y > 0) {
 				return z, nil
 			}
-			return nil, errOverflow
+			return nil, ErrOverflow
 		case float64:
-			return finite(float64(x) + y)
+			return Finite(float64(x) + y)
 		}
 	case float64:
 		switch y := b.(type) {
 		case int:
-			return finite(x + float64(y))
+			return Finite(x + float64(y))
 		case float64:
-			return finite(x + y)
+			return Finite(x + y)
 		}
 	case string:
 		if y, ok := b.(string); ok {
@@ -58,17 +62,18 @@ func add(a, b any) (any, error) {
 			return y.Add(x), nil
 		}
 	}
-	return again("+", add, a, b)
+	return again("+", Add, a, b)
 }
 
 func join2(x, y string) (any, error) {
-	if len(x)+len(y) > maxText {
+	if len(x)+len(y) > MaxText {
 		return nil, errTooMuch
 	}
 	return x + y, nil
 }
 
-func subtract(a, b any) (any, error) {
+// Subtract is a - b of two numbers, or with times and durations.
+func Subtract(a, b any) (any, error) {
 	switch x := a.(type) {
 	case int:
 		switch y := b.(type) {
@@ -76,16 +81,16 @@ func subtract(a, b any) (any, error) {
 			if z := x - y; (z < x) == (y > 0) {
 				return z, nil
 			}
-			return nil, errOverflow
+			return nil, ErrOverflow
 		case float64:
-			return finite(float64(x) - y)
+			return Finite(float64(x) - y)
 		}
 	case float64:
 		switch y := b.(type) {
 		case int:
-			return finite(x - float64(y))
+			return Finite(x - float64(y))
 		case float64:
-			return finite(x - y)
+			return Finite(x - y)
 		}
 	case time.Time:
 		switch y := b.(type) {
@@ -99,7 +104,7 @@ func subtract(a, b any) (any, error) {
 			return x - y, nil
 		}
 	}
-	return again("-", subtract, a, b)
+	return again("-", Subtract, a, b)
 }
 
 func multiply(a, b any) (any, error) {
@@ -109,20 +114,20 @@ func multiply(a, b any) (any, error) {
 		case int:
 			z := x * y
 			if x != 0 && (z/x != y || x == -1 && y == math.MinInt) {
-				return nil, errOverflow
+				return nil, ErrOverflow
 			}
 			return z, nil
 		case float64:
-			return finite(float64(x) * y)
+			return Finite(float64(x) * y)
 		case time.Duration:
 			return time.Duration(x) * y, nil
 		}
 	case float64:
 		switch y := b.(type) {
 		case int:
-			return finite(x * float64(y))
+			return Finite(x * float64(y))
 		case float64:
-			return finite(x * y)
+			return Finite(x * y)
 		}
 	case time.Duration:
 		if y, ok := b.(int); ok {
@@ -141,7 +146,7 @@ func divide(a, b any) (any, error) {
 	if y == 0 {
 		return nil, errZero
 	}
-	return finite(x / y)
+	return Finite(x / y)
 }
 
 func modulo(a, b any) (any, error) {
@@ -171,17 +176,17 @@ func power(a, b any) (any, error) {
 // again computes once more where an operand is a number in another form, such as
 // the text of one in a document.
 func again(op string, compute func(a, b any) (any, error), a, b any) (any, error) {
-	x, xchanged := plain(a)
-	y, ychanged := plain(b)
+	x, xchanged := Plain(a)
+	y, ychanged := Plain(b)
 	if xchanged || ychanged {
 		return compute(x, y)
 	}
 	return nil, twoNumbers(op, a, b)
 }
 
-// plain is a number as an int or a float64; changed is false if it was one, or is
+// Plain is a number as an int or a float64; changed is false if it was one, or is
 // no number.
-func plain(v any) (n any, changed bool) {
+func Plain(v any) (n any, changed bool) {
 	switch t := v.(type) {
 	case value.Raw:
 		s := value.Scalar(t)
@@ -207,7 +212,7 @@ func plain(v any) (n any, changed bool) {
 func twoNumbers(op string, a, b any) error {
 	for _, v := range []any{a, b} {
 		if _, ok := v.(json.Number); ok {
-			return errOverflow
+			return ErrOverflow
 		}
 	}
 	return fmt.Errorf("%s needs two numbers, not %s and %s", op, value.Describe(a), value.Describe(b))
@@ -220,14 +225,15 @@ func float(v any) (float64, bool) {
 	case float64:
 		return t, true
 	}
-	p, changed := plain(v)
+	p, changed := Plain(v)
 	if !changed {
 		return 0, false
 	}
 	return float(p)
 }
 
-func finite(f float64) (any, error) {
+// Finite is f, unless JSON cannot say it.
+func Finite(f float64) (any, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, errInfinite
 	}
@@ -239,5 +245,5 @@ func whole(f float64) (any, error) {
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		return int(f), nil
 	}
-	return finite(f)
+	return Finite(f)
 }
