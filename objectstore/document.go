@@ -104,8 +104,8 @@ func isOwn(name string) bool {
 	return slices.Contains(ownFields(), name)
 }
 
-// shown is a stored document with its _ fields.
-func shown(d *store.Document) value.Raw {
+// Shown is a stored document with its _ fields, as a step sees it.
+func Shown(d *store.Document) value.Raw {
 	return withFields(value.Raw(d.Body), d.ID, d.Version, d.CreatedAt, d.UpdatedAt)
 }
 

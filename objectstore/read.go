@@ -35,7 +35,7 @@ func (s *Session) Get(ctx context.Context, collection, id string) (doc value.Raw
 	if stored == nil {
 		return "", false, nil
 	}
-	return shown(stored), true, nil
+	return Shown(stored), true, nil
 }
 
 // Version makes the version of a coming Put known: the session reads the document

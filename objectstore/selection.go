@@ -71,7 +71,7 @@ func (s *selection) run(ctx context.Context, yield func(found, error) bool) erro
 			if s.hidden[k] != nil {
 				return true, nil
 			}
-			f := found{key: k, doc: shown(d), stored: d}
+			f := found{key: k, doc: Shown(d), stored: d}
 			ok, err := s.where.holds(f.doc)
 			if err != nil || !ok {
 				return err == nil, err

@@ -107,10 +107,20 @@ func TestCommandsOnARunningAndAStoppedProject(t *testing.T) {
 		if found := p.objects("done", "--where", "doc.n == 1"); len(found) != 1 || found[0]["password"] != "***" {
 			t.Errorf("%v", found)
 		}
+		var versions struct {
+			Versions     []struct{ Password string }
+			Exists, Kept bool
+		}
+		if ask(&versions, "objects", "versions", "done", "1", dir); len(versions.Versions) != 1 || versions.Versions[0].Password != "***" || !versions.Exists || versions.Kept {
+			t.Errorf("%+v", versions)
+		}
 	}
 	look()
 	if out, _, code := output(t, "executions", "list", dir, "--status", "failed"); code != 0 || !strings.Contains(out, "n is -1") {
 		t.Errorf("exit %d: %s", code, out)
+	}
+	if _, errs, code := output(t, "objects", "versions", "done", "1", dir); code != 0 || !strings.Contains(errs, "history: true") {
+		t.Errorf("exit %d: %s", code, errs)
 	}
 	if out, errs, code := output(t, "objects", "find", "done", dir, "--where", "dok.n == 1"); code != 2 || !strings.Contains(errs, "did you mean doc?") {
 		t.Errorf("exit %d: %s%s", code, out, errs)

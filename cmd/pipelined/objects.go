@@ -47,6 +47,50 @@ func objectsCommand(sets program.Sets) *cobra.Command {
 	f.IntVar(&q.Limit, "limit", 50, "at most this many")
 	f.IntVar(&q.Offset, "offset", 0, "skip this many first")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
-	c.AddCommand(find)
+	c.AddCommand(find, versionsCommand(sets))
 	return c
+}
+
+func versionsCommand(sets program.Sets) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "versions COLLECTION ID [DIR]",
+		Short: "Show a document as it is and as it was",
+		Long: `Prints the versions of a document, newest first, one JSON document a line. Earlier ones are
+kept where the project file says so: collections: { NAME: { history: true } }.`,
+		Example: "  pipelined objects versions orders A-100 .",
+		Args:    between(2, 3, "objects versions takes a collection, an id and a project folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withProject(cmd.Context(), dirArg(args, 2), sets, func(p daemon.Project) error {
+				found, err := p.Versions(cmd.Context(), args[0], args[1])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), found)
+				}
+				for _, d := range found.Versions {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s\n", d)
+				}
+				_, err = fmt.Fprintln(cmd.ErrOrStderr(), versionsSay(found, args[0]))
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func versionsSay(found *admin.Versions, collection string) string {
+	say := "1 version"
+	if n := len(found.Versions); n > 1 {
+		say = fmt.Sprintf("%d versions", n)
+	}
+	if !found.Exists {
+		say += "; the document is deleted"
+	}
+	if !found.Kept {
+		say += fmt.Sprintf("; earlier ones are not kept: set collections: { %s: { history: true } } in pipelined.yaml", collection)
+	}
+	return say
 }

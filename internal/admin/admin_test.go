@@ -36,7 +36,7 @@ steps:
 // running is an engine on a small project, and its admin listener.
 func running(t *testing.T, ready error) (*engine.Engine, *admin.Service, *httptest.Server) {
 	t.Helper()
-	files := fstest.MapFS{"work.yaml": {Data: []byte(project)}, "pipelined.yaml": {Data: []byte("redact: [password]\nevents: { job.new: { key: string(data.n) } }\n")}}
+	files := fstest.MapFS{"work.yaml": {Data: []byte(project)}, "pipelined.yaml": {Data: []byte("redact: [password]\ncollections: { kept: { history: true } }\nevents: { job.new: { key: string(data.n) } }\n")}}
 	def, err := definition.LoadFS(files, func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTheAdminAPI(t *testing.T) {
 		says   string
 	}{
 		{"/healthz", 200, "ok"}, {"/readyz", 200, "ready"}, {"/nowhere", 404, "request/not-found"},
-		{"/api/status", 200, `"collections":{"dead_letters":1,"done":1}`},
+		{"/api/status", 200, `"collections":{"dead_letters":1,"done":1,"kept":0}`},
 		{"/api/executions", 200, `"status":"ok"`}, {"/api/executions?status=failed&pipeline=work&limit=1", 200, "job/negative"}, {"/api/executions?pipeline=other", 200, `{"executions":[]}`},
 		{"/api/executions?limit=-1", 400, "limit"}, {"/api/executions?since=1x", 400, "since"}, {"/api/executions?since=1h", 200, "work"}, {"/api/executions/nobody", 404, "not found"},
 		{"/api/objects/done", 200, `"password":"***"`}, {"/api/objects/done?where=doc.n%20%3E%205", 200, `"total":0`}, {"/api/objects/done?order_by=-n&offset=1&limit=1", 200, `"total":1`},

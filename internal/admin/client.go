@@ -66,6 +66,12 @@ func (c *Client) Objects(ctx context.Context, q ObjectQuery) (*Objects, error) {
 	return &out, c.get(ctx, "/api/objects/"+url.PathEscape(q.Collection), v, &out)
 }
 
+// Versions are a document as it is and as it was.
+func (c *Client) Versions(ctx context.Context, collection, id string) (*Versions, error) {
+	var out Versions
+	return &out, c.get(ctx, "/api/objects/"+url.PathEscape(collection)+"/versions", url.Values{"id": {id}}, &out)
+}
+
 // PublishEvent puts an event into the log and returns its id.
 func (c *Client) PublishEvent(ctx context.Context, ev Event) (string, error) {
 	body, err := json.Marshal(ev)

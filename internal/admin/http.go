@@ -54,6 +54,7 @@ func Handler(service func() *Service, c Config) http.Handler {
 		r.Get("/api/executions", a.executions)
 		r.Get("/api/executions/{id}", a.execution)
 		r.Get("/api/objects/{collection}", a.objects)
+		r.Get("/api/objects/{collection}/versions", a.versions)
 		r.Post("/api/events", a.publish)
 		r.Post("/api/replay", a.replay)
 		r.Get("/api/errors", a.errors)
@@ -136,6 +137,17 @@ func (a api) objects(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, err := a.service().Objects(r.Context(), q)
+	answer(w, found, err)
+}
+
+// versions takes the id as a parameter, because an id may hold any character.
+func (a api) versions(w http.ResponseWriter, r *http.Request) {
+	id := r.FormValue("id")
+	if id == "" {
+		answer(w, nil, &badRequest{"id", "it is missing: say which document, ?id=…"})
+		return
+	}
+	found, err := a.service().Versions(r.Context(), chi.URLParam(r, "collection"), id)
 	answer(w, found, err)
 }
 

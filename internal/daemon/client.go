@@ -47,6 +47,7 @@ type Project interface {
 	Executions(context.Context, admin.ExecutionQuery) ([]store.Execution, error)
 	Execution(ctx context.Context, id string) (*store.Execution, error)
 	Objects(context.Context, admin.ObjectQuery) (*admin.Objects, error)
+	Versions(ctx context.Context, collection, id string) (*admin.Versions, error)
 	PublishEvent(context.Context, admin.Event) (id string, err error)
 	Replay(context.Context, admin.Replay) (*admin.Replayed, error)
 	Errors(context.Context, admin.ErrorQuery) (*admin.Failures, error)
