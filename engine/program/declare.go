@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -124,9 +125,24 @@ func (c *compiler) schema(fc *field.Context, n *yaml.Node, name string) *schema.
 	return nil
 }
 
+// fingerprint is equal for declarations that say the same, wherever they say it: what an
+// alias stands for counts, comments do not.
 func fingerprint(def *definition.Connection) string {
 	h := sha256.New()
-	enc, _ := yaml.Marshal(def.Node)
-	fmt.Fprintf(h, "%s\n%s\n%s", def.Name, def.Family, enc)
+	fmt.Fprintf(h, "%q %q", def.Name, def.Family)
+	said(h, def.Node)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+func said(w io.Writer, n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	fmt.Fprintf(w, " %d %s %q %d", n.Kind, n.ShortTag(), n.Value, len(n.Content))
+	for _, c := range n.Content {
+		said(w, c)
+	}
 }
