@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +40,36 @@ func (p *process) settles(limit time.Duration, want report) {
 	})
 }
 
+// hurried is an example whose schedules come every second instead of every five.
+func hurried(t *testing.T, name string) string {
+	t.Helper()
+	dir := project(t, name)
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed += strings.Count(string(text), "@every 5s")
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "@every 5s", "@every 1s")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if changed == 0 {
+		t.Fatalf("%s has no schedule to hurry", name)
+	}
+	return dir
+}
+
 func TestAsynchronousModelAddsUp(t *testing.T) {
 	for _, name := range []string{"asynchronous", "asynchronous_short"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := launch(t, project(t, name))
+			p := launch(t, hurried(t, name))
 			p.settles(time.Minute, settled)
 			for _, d := range p.objects("order_errors", "--where", `doc.status == "exhausted"`) {
 				if d["attempts"] != 3.0 || d["input"] == nil || d["error"] == nil {
@@ -68,6 +94,7 @@ func TestAsynchronousModelAddsUp(t *testing.T) {
 // order twice (object_store.insert), so doing anything twice would show as a dead
 // letter or as an error record that is not accounted for.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills := 20
 	if testing.Short() {
 		kills = 3
@@ -75,7 +102,7 @@ func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
-	p := launch(t, project(t, "asynchronous"))
+	p := launch(t, hurried(t, "asynchronous"))
 	for range kills {
 		wait(time.Duration(100+random.IntN(1200)) * time.Millisecond)
 		p.kill()
