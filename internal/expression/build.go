@@ -342,6 +342,9 @@ func (b *builder) object(n *ast.MapNode) term {
 		pair := p.(*ast.PairNode)
 		keys[i], values[i] = b.term(pair.Key, computed), b.term(pair.Value, exact)
 		if name, ok := keys[i].value.(string); ok && keys[i].fixed {
+			if _, twice := typ.Fields[name]; twice {
+				b.fail(pair.Key, &Error{Code: CodeTwice, Summary: name + " may stand there once", Consequence: "Only one of the values would count.", Fix: "remove one, or give it another name"})
+			}
 			typ.Fields[name] = values[i].typ
 		} else {
 			typ.Open = true

@@ -17,10 +17,11 @@ var (
 	CodeUnknownFunc  = diag.Code{ID: "E311", Title: "unknown function"}
 	CodeArguments    = diag.Code{ID: "E312", Title: "wrong number of arguments"}
 	CodeEnvironment  = diag.Code{ID: "E313", Title: "environment variable that is not set"}
+	CodeTwice        = diag.Code{ID: "E314", Title: "member of an object that is written twice"}
 )
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
 	return []diag.Code{CodeSyntax, CodeUnknownName, CodeUnknownStep, CodeHidden, CodeUnknownField, CodeType, CodeEmpty,
-		CodeTooLong, CodeUnbalanced, CodeBraces, CodeUnknownFunc, CodeArguments, CodeEnvironment}
+		CodeTooLong, CodeUnbalanced, CodeBraces, CodeUnknownFunc, CodeArguments, CodeEnvironment, CodeTwice}
 }

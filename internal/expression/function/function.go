@@ -110,7 +110,7 @@ func withNull(f Function) Function { f.nulls = true; return f }
 
 // library is every function, and byName the same by name. They are never changed.
 var (
-	library = slices.Concat(textFunctions, numberFunctions, dateFunctions, listFunctions, jsonFunctions, codeFunctions)
+	library = slices.Concat(textFunctions, numberFunctions, bitFunctions, dateFunctions, listFunctions, jsonFunctions, codeFunctions)
 	byName  = indexed(library)
 )
 

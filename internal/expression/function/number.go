@@ -26,8 +26,8 @@ var numberFunctions = []Function{
 	own("number", "round", "round(n)", "The nearest whole number.", `round(1.5)`, `2`, number1(math.Round)),
 	own("number", "min", "min(a, b, …)", "The smallest, of arguments or of a list.", `min(3, 1, 2)`, `1`, extreme(-1)),
 	own("number", "max", "max(a, b, …)", "The largest, of arguments or of a list.", `max(3, 1, 2)`, `3`, extreme(1)),
-	own("number", "mean", "mean(list)", "The average.", `mean([1, 2, 3])`, `2`, mean),
-	own("number", "median", "median(list)", "The median.", `median([1, 2, 9])`, `2`, median),
+	own("number", "mean", "mean(a, b, …)", "The average, of arguments or of a list; null of nothing.", `mean([1, 2, 3])`, `2`, mean),
+	own("number", "median", "median(a, b, …)", "The median, of arguments or of a list; null of nothing.", `median([1, 2, 9])`, `2`, median),
 	own("number", "int", "int(v)", "A whole number, of a number or a text.", `int("12")`, `12`, toInt),
 	own("number", "float", "float(v)", "A number, of a number or a text.", `float("1.5")`, `1.5`, toFloat),
 }

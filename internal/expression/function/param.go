@@ -65,7 +65,7 @@ var results = resultKinds(map[value.Kind]string{
 		formatNumber formatDate type toJSON base64Encode base64Decode base64UrlEncode base64UrlDecode hexEncode hexDecode urlEncode urlDecode
 		md5 sha1 sha256 sha512 hmacSha256 uuid randomString`,
 	value.Number:  `similarity sqrt pow log roundTo trunc parseNumber random abs ceil floor round float mean median`,
-	value.Integer: `indexOf lastIndexOf len randomInt int diffDate epochMillis`,
+	value.Integer: `indexOf lastIndexOf len randomInt int diffDate epochMillis bitand bitor bitxor bitnand bitnot bitshl bitshr bitushr`,
 	value.Bool:    `hasPrefix hasSuffix isObject isArray isString isNumber isBool isNull toBool xor`,
 	value.Array:   `split splitRegex matchAll sort reverse uniq concat flatten take push pop removeAt listOf keys values toPairs`,
 	value.Object:  `fromPairs merge pick omit`,

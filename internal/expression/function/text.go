@@ -29,8 +29,8 @@ var textFunctions = []Function{
 	own("text", "similarity", "similarity(s, other)", "How alike two texts are, from 0 to 1 (edit distance).", `similarity("colour", "color")`, `0.8333333333333334`, similarity),
 	own("text", "string", "string(v)", "The value as text: texts bare, numbers as they came, everything else as JSON.", `string(42)`, `"42"`, func(args ...any) (any, error) { return value.Text(args[0]) }),
 	own("text", "trim", "trim(s, characters?)", "The text without spaces, or the given characters, at both ends.", `trim("  a ")`, `"a"`, trim),
-	own("text", "trimPrefix", "trimPrefix(s, prefix)", "The text without a prefix.", `trimPrefix("order-1", "order-")`, `"1"`, text2(func(s, x string) any { return strings.TrimPrefix(s, x) })),
-	own("text", "trimSuffix", "trimSuffix(s, suffix)", "The text without a suffix.", `trimSuffix("a.csv", ".csv")`, `"a"`, text2(func(s, x string) any { return strings.TrimSuffix(s, x) })),
+	own("text", "trimPrefix", "trimPrefix(s, prefix?)", "The text without a prefix; a space if none is given.", `trimPrefix("order-1", "order-")`, `"1"`, without(strings.TrimPrefix)),
+	own("text", "trimSuffix", "trimSuffix(s, suffix?)", "The text without a suffix; a space if none is given.", `trimSuffix("a.csv", ".csv")`, `"a"`, without(strings.TrimSuffix)),
 	own("text", "upper", "upper(s)", "The text in upper case.", `upper("abc")`, `"ABC"`, text1(strings.ToUpper)),
 	own("text", "lower", "lower(s)", "The text in lower case.", `lower("ABC")`, `"abc"`, text1(strings.ToLower)),
 	own("text", "split", "split(s, by, n?)", "The text cut at a separator.", `split("a,b", ",")`, `["a","b"]`, split),
@@ -123,6 +123,20 @@ func trim(args ...any) (any, error) {
 		return strings.Trim(s[0], s[1]), nil
 	}
 	return strings.TrimSpace(s[0]), nil
+}
+
+// without takes a part of a text away, a space unless another is given.
+func without(take func(s, part string) string) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		if len(args) == 1 {
+			args = append(args, " ")
+		}
+		s, err := texts(args, 2)
+		if err != nil {
+			return nil, err
+		}
+		return take(s[0], s[1]), nil
+	}
 }
 
 func split(args ...any) (any, error) {
