@@ -78,6 +78,11 @@ func (l *List) HasErrors() bool {
 	return slices.ContainsFunc(l.items, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
+// Warnings reports whether a warning is among findings.
+func Warnings(list []Diagnostic) bool {
+	return slices.ContainsFunc(list, func(d Diagnostic) bool { return d.Severity == Warning })
+}
+
 // All returns the findings sorted by file and position; exact duplicates appear once.
 func (l *List) All() []Diagnostic {
 	out := slices.Clone(l.items)

@@ -72,10 +72,37 @@ func (b *builder) failAt(l file.Location, e *Error) {
 	}
 	e.Offset, e.Length = span(b.src, l)
 	e.Length = max(e.Length, 1)
+	e.Edit = renaming(b.src, e)
 	if e.Consequence == "" {
 		e.Consequence = "The expression cannot be evaluated."
 	}
 	b.err = e
+}
+
+// renaming writes one name in place of another, if that stands in the span of the error
+// once.
+func renaming(src string, e *Error) *Edit {
+	if e.instead == "" || e.Offset+e.Length > len(src) {
+		return nil
+	}
+	text, at := src[e.Offset:e.Offset+e.Length], -1
+	for i := 0; i+len(e.wrong) <= len(text); i++ {
+		if !strings.HasPrefix(text[i:], e.wrong) || i > 0 && nameByte(text[i-1]) || i+len(e.wrong) < len(text) && nameByte(text[i+len(e.wrong)]) {
+			continue
+		}
+		if at >= 0 {
+			return nil
+		}
+		at = i
+	}
+	if at < 0 {
+		return nil
+	}
+	return &Edit{Offset: e.Offset + at, Length: len(e.wrong), NewText: e.instead}
+}
+
+func nameByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
 // mistake reports a value of the wrong type.

@@ -68,13 +68,14 @@ func (b *builder) argument(fn *function.Function, i int, n ast.Node) term {
 
 func unknownFunction(name string) *Error {
 	fix := "see docs/reference/functions.md"
-	if s := diag.Suggest(name, function.Names()); s != "" {
-		fix = "did you mean " + s + "()?"
+	near := diag.Suggest(name, function.Names())
+	if near != "" {
+		fix = "did you mean " + near + "()?"
 	}
 	if ours := renamed[name]; ours != "" {
-		fix = "write " + ours
+		fix, near = "write "+ours, ""
 	}
-	return &Error{Code: CodeUnknownFunc, Summary: "there is no function " + name, Fix: fix}
+	return &Error{Code: CodeUnknownFunc, Summary: "there is no function " + name, Fix: fix, wrong: name, instead: near}
 }
 
 // renamed are functions of expr that have one name here.

@@ -91,11 +91,19 @@ func checkSource(src string) *Error {
 	case strings.Contains(src, "${{"):
 		inner := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(trimmed, "${{"), "}}"))
 		return &Error{Offset: strings.Index(src, "${{"), Length: 3, Code: CodeBraces, Summary: "no ${{ }} here: this value is an expression anyway",
-			Consequence: "The expression cannot be read.", Fix: "write  " + inner}
+			Consequence: "The expression cannot be read.", Fix: "write  " + inner, Edit: bared(src, inner)}
 	case !utf8.ValidString(src):
 		return &Error{Length: len(src), Code: CodeSyntax, Summary: "the expression is not UTF-8", Consequence: "It cannot be read.", Fix: "save the file as UTF-8"}
 	}
 	return nil
+}
+
+// bared takes the ${{ }} around an expression away, if that is all there is.
+func bared(src, inner string) *Edit {
+	if strings.Contains(inner, "${{") || strings.Contains(inner, "}}") || inner == "" {
+		return nil
+	}
+	return &Edit{Length: len(src), NewText: inner}
 }
 
 // syntaxError places an error of expr in the source.

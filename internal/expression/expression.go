@@ -120,6 +120,23 @@ type Error struct {
 	Summary        string
 	Consequence    string
 	Fix            string
+	Edit           *Edit // the fix, where it is sure; nil otherwise
+
+	wrong, instead string // a name and the one to write in its place
+}
+
+// move places the error in a text in which the expression begins n bytes later.
+func (e *Error) move(n int) {
+	e.Offset += n
+	if e.Edit != nil {
+		e.Edit.Offset += n
+	}
+}
+
+// Edit replaces a part of the source of an expression.
+type Edit struct {
+	Offset, Length int // in bytes
+	NewText        string
 }
 
 func (e *Error) Error() string { return e.Summary }

@@ -69,11 +69,12 @@ func methodOn(m function.Method, name string, on term, args []term) func(f *Fram
 func unknownMethod(name string) *Error {
 	known := slices.Sorted(maps.Keys(function.Methods))
 	fix := "functions take a value as their argument: f(v); see docs/reference/functions.md"
-	if s := diag.Suggest(name, known); s != "" {
-		fix = "did you mean ." + s + "()?"
+	near := diag.Suggest(name, known)
+	if near != "" {
+		fix = "did you mean ." + near + "()?"
 	}
 	if function.Named(name) != nil {
-		fix = "write " + function.Named(name).Signature
+		fix, near = "write "+function.Named(name).Signature, ""
 	}
-	return &Error{Code: CodeUnknownFunc, Summary: "there is no ." + name + "()", Fix: fix}
+	return &Error{Code: CodeUnknownFunc, Summary: "there is no ." + name + "()", Fix: fix, wrong: name, instead: near}
 }

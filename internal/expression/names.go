@@ -83,10 +83,11 @@ func reader(slot int, path value.Path, name string, w want) func(f *Frame) (any,
 
 func unknown(name string, syms *Symbols) *Error {
 	fix := "the names are: " + strings.Join(slices.Sorted(slices.Values(syms.Names())), ", ")
-	if s := diag.Suggest(name, syms.Names()); s != "" {
-		fix = "did you mean " + s + "?"
+	near := diag.Suggest(name, syms.Names())
+	if near != "" {
+		fix = "did you mean " + near + "?"
 	}
-	return &Error{Code: CodeUnknownName, Summary: "there is no " + name + " here", Fix: fix}
+	return &Error{Code: CodeUnknownName, Summary: "there is no " + name + " here", Fix: fix, wrong: name, instead: near}
 }
 
 func members(sym *Symbol) []string {
@@ -106,10 +107,11 @@ func unknownMember(name, member string, sym *Symbol) *Error {
 	if len(known) > 0 {
 		fix = name + " has: " + strings.Join(known, ", ")
 	}
-	if s := diag.Suggest(member, known); s != "" {
-		fix = "did you mean " + name + "." + s + "?"
+	near := diag.Suggest(member, known)
+	if near != "" {
+		fix = "did you mean " + name + "." + near + "?"
 	}
-	return &Error{Code: CodeUnknownStep, Summary: fmt.Sprintf("there is no %s.%s", name, member), Fix: fix}
+	return &Error{Code: CodeUnknownStep, Summary: fmt.Sprintf("there is no %s.%s", name, member), Fix: fix, wrong: member, instead: near}
 }
 
 // environment reports a variable that is not set and has no default.
@@ -162,18 +164,19 @@ func (t *Type) field(name, s string) (*Type, *Error) {
 func unknownField(t *Type, name, field string) *Error {
 	known := slices.Sorted(maps.Keys(t.Fields))
 	fix := name + " has: " + strings.Join(known, ", ")
-	if near := diag.Suggest(field, known); near != "" {
+	near := diag.Suggest(field, known)
+	if near != "" {
 		fix = "did you mean " + name + "." + near + "?"
 	}
 	if t.Fixes[field] != "" {
-		fix = t.Fixes[field]
+		fix, near = t.Fixes[field], ""
 	}
 	where := ""
 	if t.Origin != "" {
 		where = " (" + t.Origin + ")"
 	}
 	return &Error{Code: CodeUnknownField, Summary: fmt.Sprintf("%s has no field %s%s", name, field, where),
-		Consequence: "It would always be null.", Fix: fix}
+		Consequence: "It would always be null.", Fix: fix, wrong: field, instead: near}
 }
 
 func decimal(s string) bool {

@@ -46,7 +46,7 @@ func CompileTemplate(src string, syms *Symbols) (*Template, *Error) {
 			}
 			p, err := Compile(src[i+len(opening):end], syms)
 			if err != nil {
-				err.Offset += i + len(opening)
+				err.move(i + len(opening))
 				return nil, err
 			}
 			if text.Len() > 0 {

@@ -138,6 +138,9 @@ func (c *Context) ReportExpression(n *yaml.Node, base int, e *expression.Error) 
 	if d.Consequence == "" {
 		d.Consequence = "The expression cannot be evaluated."
 	}
+	if e.Edit != nil {
+		d.Edit = c.edit(n, base+e.Edit.Offset, e.Edit.Length, e.Edit.NewText)
+	}
 	c.Diags.Add(d)
 }
 

@@ -138,16 +138,13 @@ func article(s string) string {
 // on the way is named.
 func (d *decoding) text(f *spec, n *yaml.Node, dst reflect.Value) {
 	if why := changed(n); why != "" {
-		d.Report(CodeChanged, diag.Error, n, fmt.Sprintf("YAML reads %s as %s", n.Value, why), "The text would not be what stands here.",
-			fmt.Sprintf("quote it: %q", n.Value))
+		d.ReportEdit(CodeChanged, diag.Error, n, fmt.Sprintf("YAML reads %s as %s", n.Value, why), "The text would not be what stands here.",
+			fmt.Sprintf("quote it: %q", n.Value), singleQuoted(n.Value))
 		return
 	}
 	if !f.checkEnum(n.Value) {
-		fix := "it is one of: " + strings.Join(f.enum, ", ")
-		if near := diag.Suggest(n.Value, f.enum); near != "" {
-			fix = "did you mean " + near + "?"
-		}
-		d.Report(CodeEnum, diag.Error, n, fmt.Sprintf("%s cannot be %s", f.key, n.Value), "It cannot be used.", fix)
+		d.ReportName(CodeEnum, diag.Error, n, fmt.Sprintf("%s cannot be %s", f.key, n.Value), "It cannot be used.",
+			f.enum, "it is one of: "+strings.Join(f.enum, ", "))
 		return
 	}
 	dst.SetString(n.Value)
