@@ -32,9 +32,25 @@ type Event struct {
 	// DedupeID is set when the author gave publish.id: a second publish of the
 	// same type and id within the type's window is dropped.
 	DedupeID string
+	// DedupeFor is that window; zero means 24 hours.
+	DedupeFor time.Duration
 	// Attempt counts deliveries of this event across reprocessing, from 1.
 	// Zero means 1. A reprocessor republishes the same ID with Attempt + 1.
 	Attempt int
+}
+
+// maxAhead is how far ahead of the moment it is published the time of an event may lie.
+const maxAhead = 24 * time.Hour
+
+// CheckTime makes sure that the event's time, which is its author's word, is no more than
+// 24 hours ahead of now: with one far ahead, max_age would never apply, and skip_stale
+// would drop everything that follows.
+func (e *Event) CheckTime(now time.Time) error {
+	if e.Time.Sub(now) <= maxAhead {
+		return nil
+	}
+	return Problemf("publish/time", "The time of the event is too far ahead", 400,
+		"event %s of type %s says %s, more than %s ahead of %s; give it the time when it happened", e.ID, e.Type, e.Time.UTC().Format(time.RFC3339), maxAhead, now.UTC().Format(time.RFC3339))
 }
 
 // Reply is what an HTTP caller, or a pipeline that called another, gets.

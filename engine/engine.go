@@ -95,11 +95,11 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	e := &Engine{config: cfg}
 	e.work, e.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	var err error
-	if e.broker, err = broker.New(ctx, cfg.Store, cfg.Clock, cfg.Logger); err != nil {
+	if e.broker, err = broker.New(ctx, cfg.Store, cfg.Clock, cfg.NewID, cfg.Logger); err != nil {
 		return nil, err
 	}
 	e.wire()
-	if _, err := attempt.ConvertLetters(ctx, cfg.Store, cfg.NewID, cfg.Clock.Now); err != nil {
+	if _, err := attempt.ConvertLetters(ctx, cfg.Store, p.Collection, cfg.NewID, cfg.Clock.Now); err != nil {
 		return nil, fmt.Errorf("bring older dead letters up to date: %w", err)
 	}
 	if err := e.Swap(ctx, p); err != nil {

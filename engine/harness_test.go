@@ -200,7 +200,7 @@ func (h *harness) run(input string) string {
 // docs returns the documents of a collection, without the fields the store adds.
 func (h *harness) docs(collection string) []map[string]any {
 	h.t.Helper()
-	s := objectstore.NewSession(h.store, engine.NewID, h.clock.Now)
+	s := objectstore.NewSession(h.store, nil, engine.NewID, h.clock.Now)
 	list, err := s.Find(h.t.Context(), objectstore.FindQuery{Collection: collection})
 	if err != nil {
 		h.t.Fatal(err)

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"pipelined"
+	"pipelined/internal/store"
 )
 
 // trimEvery is how often what retention no longer keeps is removed. The first time is
@@ -32,8 +34,25 @@ func (e *Engine) Tidy(ctx context.Context) error {
 	if err := e.broker.CatchUp(ctx); err != nil {
 		return fmt.Errorf("advance idle subscriptions: %w", err)
 	}
-	if _, err := e.config.Store.Trim(ctx, e.config.Clock.Now()); err != nil {
-		return fmt.Errorf("trim the store: %w", err)
+	return e.trim(ctx)
+}
+
+// trim removes what the revision in use does not keep, unless another process does so.
+func (e *Engine) trim(ctx context.Context) error {
+	got, err := e.config.Store.Claim(ctx, []store.Claim{{Kind: store.TrimClaim, Key: "all"}})
+	if err != nil {
+		return fmt.Errorf("claim trimming: %w", err)
 	}
-	return nil
+	if got[0].Err != nil {
+		return nil
+	}
+	_, err = e.config.Store.Trim(ctx, e.config.Clock.Now(), e.revisions.current.Load().Retention())
+	if err != nil {
+		err = fmt.Errorf("trim the store: %w", err)
+	}
+	_, cerr := e.config.Store.Commit(ctx, &store.Batch{Drop: []store.Claim{got[0].Claim}})
+	if errors.Is(cerr, store.ErrTaken) { // it took so long that another has it now
+		cerr = nil
+	}
+	return errors.Join(err, cerr)
 }

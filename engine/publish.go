@@ -59,7 +59,11 @@ func (e *Engine) Publish(ctx context.Context, ev *pipelined.Event) (string, erro
 			return "", p
 		}
 	}
-	b := &store.Batch{Events: []*pipelined.Event{e.revisions.complete(ev)}}
+	ev = e.revisions.complete(ev)
+	if err := ev.CheckTime(e.config.Clock.Now()); err != nil {
+		return "", err
+	}
+	b := &store.Batch{Events: []*pipelined.Event{ev}}
 	if _, err := e.Commit(ctx, b); err != nil {
 		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
 	}

@@ -45,6 +45,7 @@ func (r *revisions) swap(ctx context.Context, p *program.Program) error {
 	}
 	ready, err := r.prepare(ctx, next)
 	if err != nil {
+		r.forgetIndexes(ctx, next.ID)
 		return errors.Join(err, next.Close())
 	}
 	old := r.current.Use(next)
@@ -54,7 +55,9 @@ func (r *revisions) swap(ctx context.Context, p *program.Program) error {
 	ready.subscriptions.Use()
 	ready.schedules.Use()
 	if old != nil {
-		r.retire(old)
+		r.retire(old, func() { r.forgetIndexes(ctx, old.ID) })
+	} else {
+		r.forgetIndexes(ctx, "") // what earlier processes left
 	}
 	if err := r.forget(ctx, ready.names); err != nil {
 		r.engine.config.Logger.Warn("subscriptions that no pipeline wants any more could not be looked at; they are at the next reload", "err", err)
@@ -71,6 +74,7 @@ func (r *revisions) open(ctx context.Context, p *program.Program) (*revision.Rev
 		return nil, err
 	}
 	next := revision.New(p, clients)
+	next.ID = r.engine.config.NewID()
 	if next.Routes, err = r.engine.edge.Routes(r.engine.work, next); err != nil {
 		return nil, errors.Join(err, next.Close())
 	}
@@ -85,7 +89,7 @@ type prepared struct {
 }
 
 func (r *revisions) prepare(ctx context.Context, next *revision.Revision) (*prepared, error) {
-	if err := r.engine.config.Store.Configure(ctx, next.Collections(), next.EventTypes()); err != nil {
+	if err := r.engine.config.Store.Prepare(ctx, next.ID, next.Collections()); err != nil {
 		return nil, err
 	}
 	out := &prepared{names: map[string]bool{}}
@@ -101,12 +105,20 @@ func (r *revisions) prepare(ctx context.Context, next *revision.Revision) (*prep
 	return out, err
 }
 
+// forgetIndexes drops what only a revision that is gone needed of the store.
+func (r *revisions) forgetIndexes(ctx context.Context, id string) {
+	if err := r.engine.config.Store.Retire(context.WithoutCancel(ctx), id); err != nil {
+		r.engine.config.Logger.Warn("indexes that nobody declares any more could not be dropped; they are at the next reload", "err", err)
+	}
+}
+
 // retire lets go of a revision, and closes its connections when nothing works with it
-// any more.
-func (r *revisions) retire(old *revision.Revision) {
+// any more, after gone.
+func (r *revisions) retire(old *revision.Revision, gone func()) {
 	old.Unpin()
 	r.retiring.Go(func() {
 		<-old.Gone()
+		gone()
 		if err := old.Close(); err != nil {
 			r.engine.config.Logger.Warn("a connection did not close cleanly", "err", err)
 		}
@@ -118,7 +130,7 @@ func (r *revisions) end() {
 	r.mu.Lock()
 	if !r.ended {
 		r.ended = true
-		r.retire(r.current.Load())
+		r.retire(r.current.Load(), func() {}) // the next process needs what it has
 	}
 	r.mu.Unlock()
 	r.retiring.Wait() // nothing is added after ended is set

@@ -32,8 +32,8 @@ func (b *breaking) fails(method string) error {
 	return nil
 }
 
-func (b *breaking) Configure(ctx context.Context, c []store.Collection, t []store.EventType) error {
-	return errors.Join(b.fails("Configure"), b.Store.Configure(ctx, c, t))
+func (b *breaking) Prepare(ctx context.Context, revision string, c []store.Collection) error {
+	return errors.Join(b.fails("Prepare"), b.Store.Prepare(ctx, revision, c))
 }
 
 func (b *breaking) Subscribe(ctx context.Context, name string, from int64) error {
@@ -122,7 +122,7 @@ func (h *harness) by(collection string) string {
 // and the swap works when the store does.
 func TestASwapIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Configure", "Subscribe", "Acquire", "Deferred", "ParkedGroups", "LastTick", "Claims"} {
+	for _, method := range []string{"Prepare", "Subscribe", "Acquire", "Deferred", "ParkedGroups", "LastTick", "Claims"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			b := &breaking{}

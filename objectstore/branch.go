@@ -50,7 +50,7 @@ func (s *Session) Fork() *Group {
 // what they wrote if they fail. It may be called by several goroutines.
 func (g *Group) Branch(b Branch, parts int) *Session {
 	p := g.parent
-	s := &Session{store: p.store, newID: p.newID, now: p.now, unique: p.unique, parent: p, view: p.view, name: b, since: g.since, guards: parts}
+	s := &Session{store: p.store, newID: p.newID, now: p.now, kept: p.kept, parent: p, view: p.view, name: b, since: g.since, guards: parts}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.branches = append(g.branches, s)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pipelined"
+	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
 )
@@ -204,8 +205,8 @@ func TestAParentThatRollsBackDropsWhatItsBranchesShared(t *testing.T) {
 	f.must(f.insert(f.right, "b", `{}`))
 	f.group.Close()
 	s.Rollback(before, false)
-	if got := f.ids(s, objectstore.FindQuery{Where: f.where("doc.n == 1")}); got != "a" || len(s.Writes()) != 0 {
-		t.Errorf("found %s, and %d writes", got, len(s.Writes()))
+	if got := f.ids(s, objectstore.FindQuery{Where: f.where("doc.n == 1")}); got != "a" || len(s.Writes(epoch)) != 0 {
+		t.Errorf("found %s, and %d writes", got, len(s.Writes(epoch)))
 	}
 }
 
@@ -237,7 +238,7 @@ func TestBranchesOfABranch(t *testing.T) {
 func TestAUniqueValueThatASiblingMayStillDrop(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	s := b.session().Declare(func(string) []string { return []string{"email"} })
+	s := b.sessionOf(func(string) store.Collection { return store.Collection{Unique: []string{"email"}} })
 	f := b.forkOf(s)
 	before := f.left.Mark()
 	f.left.Begin()

@@ -86,7 +86,7 @@ func newWays(t *testing.T, path string) *ways {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if err := s.Configure(t.Context(), []store.Collection{{Name: "indexed", Index: []string{path}}, {Name: "plain"}}, nil); err != nil {
+	if err := s.Prepare(t.Context(), "r", []store.Collection{{Name: "indexed", Index: []string{path}}, {Name: "plain"}}); err != nil {
 		t.Fatal(err)
 	}
 	return &ways{T: t, s: s}
@@ -104,7 +104,7 @@ func (w *ways) store(docs []string) {
 		w.Fatal(err)
 	}
 	session := func() *objectstore.Session {
-		return objectstore.NewSession(w.s, func() string { return "id" }, clock.NewFake(epoch).Now)
+		return objectstore.NewSession(w.s, nil, func() string { return "id" }, clock.NewFake(epoch).Now)
 	}
 	w.sessions = map[string]*objectstore.Session{"indexed": session(), "plain": session(), "own": session()}
 	all, err := w.sessions["own"].Find(w.Context(), objectstore.FindQuery{Collection: "plain"})

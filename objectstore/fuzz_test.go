@@ -44,7 +44,7 @@ func FuzzWhere(f *testing.F) {
 			return objectstore.Where{Program: c.Program, Slot: 0, Frame: &expression.Frame{Slots: make([]any, 1), Host: &function.Env{}}}
 		}
 		find := func(own bool) (string, error) {
-			session := objectstore.NewSession(s, func() string { return "id" }, clock.NewFake(epoch).Now)
+			session := objectstore.NewSession(s, nil, func() string { return "id" }, clock.NewFake(epoch).Now)
 			if own { // written over themselves
 				all, err := session.Find(t.Context(), objectstore.FindQuery{Collection: collection})
 				if err != nil {

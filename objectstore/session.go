@@ -15,7 +15,7 @@ type Session struct {
 	newID  func() string
 	now    func() time.Time
 	parent *Session
-	unique func(collection string) []string // nil: no values are
+	kept   Collections
 
 	entries map[key]*entry // of a branch: what it may still drop
 	order   []key          // of first writing
@@ -97,16 +97,23 @@ type undone struct {
 // Mark is a point to roll back to.
 type Mark struct{ undo, order int }
 
-// NewSession returns an empty view on s.
-func NewSession(s store.Store, newID func() string, now func() time.Time) *Session {
-	return &Session{store: s, newID: newID, now: now}
+// Collections tells how a collection is kept: how long its documents stay, whether their
+// earlier versions do, and which fields hold a value once, so that a value that is taken
+// is met by the step that writes it. One that nobody declares is the zero Collection, as
+// all are for a nil Collections.
+type Collections func(name string) store.Collection
+
+// of is how a collection is kept.
+func (c Collections) of(name string) store.Collection {
+	if c == nil {
+		return store.Collection{}
+	}
+	return c(name)
 }
 
-// Declare says which fields of a collection hold a value once, so that a value that
-// is taken is met by the step that writes it, and returns s.
-func (s *Session) Declare(unique func(collection string) []string) *Session {
-	s.unique = unique
-	return s
+// NewSession returns an empty view on s, of the revision that declares kept.
+func NewSession(s store.Store, kept Collections, newID func() string, now func() time.Time) *Session {
+	return &Session{store: s, kept: kept, newID: newID, now: now}
 }
 
 // Mark remembers where the session is.
@@ -179,16 +186,17 @@ func (s *Session) own(k key) *entry {
 	return nil
 }
 
-// Writes is what the session wants committed: one write a document, or two where
-// one goes and another of its id takes its place.
-func (s *Session) Writes() []store.Write {
+// Writes is what the session wants committed at a moment: one write a document, or two
+// where one goes and another of its id takes its place. Each says how it is kept.
+func (s *Session) Writes(at time.Time) []store.Write {
 	out := make([]store.Write, 0, len(s.order))
 	for _, k := range s.order {
 		e := s.entries[k]
 		if e == nil || !e.exists && e.base.missing() { // inserted and deleted again
 			continue
 		}
-		w := store.Write{Collection: k.collection, ID: k.id, IfVersion: e.base.version, IfCreatedAt: e.base.created}
+		kept := s.kept.of(k.collection)
+		w := store.Write{Collection: k.collection, ID: k.id, IfVersion: e.base.version, IfCreatedAt: e.base.created, History: kept.History}
 		if !e.exists || e.anew {
 			w.Kind = store.Delete
 			out = append(out, w)
@@ -197,6 +205,7 @@ func (s *Session) Writes() []store.Write {
 			}
 			w = store.Write{Kind: store.Insert, Collection: k.collection, ID: k.id}
 		}
+		w.Expires = kept.Expires(at)
 		w.Document, w.Advance = string(e.body), e.writes
 		if e.patch != "" {
 			w.Kind, w.Document = store.Merge, string(e.patch)

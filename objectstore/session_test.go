@@ -38,13 +38,16 @@ func start(t *testing.T) *bench {
 	return &bench{T: t, store: s, clock: c}
 }
 
-func (b *bench) session() *objectstore.Session {
-	return objectstore.NewSession(b.store, func() string { b.n++; return fmt.Sprintf("new-%d", b.n) }, b.clock.Now)
+func (b *bench) session() *objectstore.Session { return b.sessionOf(nil) }
+
+// sessionOf is a session of a revision that declares collections.
+func (b *bench) sessionOf(kept objectstore.Collections) *objectstore.Session {
+	return objectstore.NewSession(b.store, kept, func() string { b.n++; return fmt.Sprintf("new-%d", b.n) }, b.clock.Now)
 }
 
 // commit writes what a session wants.
 func (b *bench) commit(s *objectstore.Session) error {
-	_, err := b.store.Commit(b.Context(), &store.Batch{Documents: s.Writes()})
+	_, err := b.store.Commit(b.Context(), &store.Batch{Documents: s.Writes(epoch)})
 	return err
 }
 
@@ -182,7 +185,7 @@ func TestConditionsAreTheAuthorsToState(t *testing.T) {
 	if _, err := s.Put(ctx, "c", "copy", doc, 0); err != nil {
 		t.Fatal(err)
 	}
-	if w := s.Writes(); len(w) != 1 || w[0].Document != `{"n":1}` {
+	if w := s.Writes(epoch); len(w) != 1 || w[0].Document != `{"n":1}` {
 		t.Errorf("a document read and written again: %+v", w)
 	}
 }
@@ -308,7 +311,7 @@ func TestRollbackAndBranches(t *testing.T) {
 		t.Errorf("after the commit: %s", got)
 	}
 	s.Reset()
-	if len(s.Writes()) != 0 {
+	if len(s.Writes(epoch)) != 0 {
 		t.Error("a reset session has writes")
 	}
 }

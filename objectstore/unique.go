@@ -15,10 +15,7 @@ import (
 // here, a value that is taken is an error of the step that writes it, which its
 // retry, on_error and catch see, and not one of the whole execution.
 func (s *Session) free(ctx context.Context, k key, body value.Raw) error {
-	if s.unique == nil {
-		return nil
-	}
-	for _, path := range s.unique(k.collection) {
+	for _, path := range s.kept.of(k.collection).Unique {
 		c, ok := newComparison(path, "==", value.Exact(body, pathOf(path)))
 		if !ok || c.Value == nil {
 			continue // null and missing may repeat; lists and objects are compared at the commit

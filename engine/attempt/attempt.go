@@ -134,6 +134,7 @@ func (t *run) flow(ctx context.Context) error {
 // gather puts everything that commits into the batch.
 func (t *run) gather() {
 	o := t.o
+	o.Batch.At = t.Clock.Now()
 	t.x.Effects.Fill(o.Batch)
 	o.Reply = t.x.Reply()
 	if o.Status != StatusRetrying {

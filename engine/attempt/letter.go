@@ -226,8 +226,8 @@ func rekey(ctx context.Context, docs *objectstore.Session, d *store.Document, re
 
 // ConvertLetters turns dead letters of older stores, which were no error records, into
 // such, and returns how many they were.
-func ConvertLetters(ctx context.Context, s store.Store, newID func() string, now func() time.Time) (int, error) {
-	docs := objectstore.NewSession(s, newID, now)
+func ConvertLetters(ctx context.Context, s store.Store, kept objectstore.Collections, newID func() string, now func() time.Time) (int, error) {
+	docs := objectstore.NewSession(s, kept, newID, now)
 	n := 0
 	err := s.Find(ctx, store.Query{Collection: DeadLetters}, func(d *store.Document) (bool, error) {
 		rec, err := objectstore.ConvertLetter(d.ID, value.Raw(d.Body))
@@ -241,6 +241,6 @@ func ConvertLetters(ctx context.Context, s store.Store, newID func() string, now
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	_, err = s.Commit(ctx, &store.Batch{Documents: docs.Writes()})
+	_, err = s.Commit(ctx, &store.Batch{At: now(), Documents: docs.Writes(now())})
 	return n, err
 }

@@ -236,7 +236,7 @@ func TestOlderLettersAreConverted(t *testing.T) {
 	r.Seed("dead_letters", "x-3", `{"id":"x-3","pipeline":"work","trigger":"event","attempt":1,"status":"redriven","input":{},"error":{"type":"c"},"event":{"id":"e-3","type":"job.new","data":{}},"failed_at":"2026-01-03T00:00:00Z"}`)
 	r.Seed("dead_letters", "own", `{"somebody":"else's"}`)
 	convert := func() int {
-		n, err := attempt.ConvertLetters(t.Context(), r.Store, r.NewID, r.Clock.Now)
+		n, err := attempt.ConvertLetters(t.Context(), r.Store, nil, r.NewID, r.Clock.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -193,7 +193,7 @@ func TestAUniqueValueThatIsTaken(t *testing.T) {
 			t.Parallel()
 			k := kindOf("manual")
 			r := enginetest.New(t, "-- pipelined.yaml --\n"+tt.declared+"project: shop\n-- work.yaml --\npipeline: work\n"+users)
-			if err := r.Store.Configure(t.Context(), []store.Collection{{Name: "users", Unique: []string{"email"}}}, nil); err != nil {
+			if err := r.Store.Prepare(t.Context(), "r", []store.Collection{{Name: "users", Unique: []string{"email"}}}); err != nil {
 				t.Fatal(err)
 			}
 			r.Probe.On("look", func(context.Context, any) (any, error) {

@@ -61,7 +61,7 @@ func (t *run) resume(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("note how far %s is: %w", t.Progress, err)
 		}
-		b := &store.Batch{Meta: []store.Meta{{Key: t.Progress, Value: string(text)}}}
+		b := &store.Batch{At: t.Clock.Now(), Meta: []store.Meta{{Key: t.Progress, Value: string(text)}}}
 		x.Effects.Fill(b)
 		if _, err := t.Commit(ctx, b); err != nil {
 			return commitError(err)

@@ -236,7 +236,10 @@ func commitError(err error) error {
 
 // CommitProblem is what a caller is told of a commit that did not happen.
 func CommitProblem(err error) *pipelined.Problem {
+	var own *pipelined.Problem
 	switch {
+	case errors.As(err, &own):
+		return own
 	case errors.Is(err, store.ErrConflict):
 		return conflictProblem(err)
 	case errors.Is(err, store.ErrInDoubt):

@@ -12,7 +12,7 @@ func (t *run) execution() *execution.Execution {
 	r := &execution.Run{
 		ID: t.o.ID, Pipeline: p.Name, Version: p.Version, Revision: rev.Revision, Project: rev.Name,
 		Attempt: t.Number, StartedAt: t.o.Started, Clock: t.Clock, Values: t.Values, Host: t.Host, Logger: t.Logger,
-		Store: t.Store, Unique: rev.Unique, Redaction: rev.Redaction, Program: rev, Clients: rev.Opened, Refuse: t.Refuse(rev),
+		Store: t.Store, Collection: rev.Collection, Redaction: rev.Redaction, Program: rev, Clients: rev.Opened, Refuse: t.Refuse(rev),
 	}
 	if t.Event != nil {
 		r.EventID = t.Event.ID

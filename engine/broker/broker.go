@@ -20,6 +20,7 @@ import (
 type Broker struct {
 	store  store.Store
 	clock  pipelined.Clock
+	newID  func() string // of deliveries that wait
 	logger *slog.Logger
 
 	mu      sync.Mutex
@@ -45,13 +46,13 @@ type Broker struct {
 type running struct{ intake, work context.Context }
 
 // New returns a broker that has no subscriptions and runs nothing.
-func New(ctx context.Context, s store.Store, clock pipelined.Clock, logger *slog.Logger) (*Broker, error) {
+func New(ctx context.Context, s store.Store, clock pipelined.Clock, newID func() string, logger *slog.Logger) (*Broker, error) {
 	head, err := s.LastSeq(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the end of the event log: %w", err)
 	}
 	return &Broker{
-		store: s, clock: clock, logger: logger, head: head,
+		store: s, clock: clock, newID: newID, logger: logger, head: head,
 		pending: map[int64]*pipelined.Event{}, subs: map[string]*Subscription{},
 		attention: map[*Subscription]bool{}, due: map[*Subscription]time.Time{},
 		wake: make(chan struct{}, 1),

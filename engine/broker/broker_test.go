@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"pipelined"
 	"pipelined/engine/broker"
 	"pipelined/internal/clock"
@@ -41,11 +43,14 @@ func newFixture(t *testing.T, cfg broker.Config) *fixture {
 	return b
 }
 
+// newID makes the ids of deliveries that wait.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
 // restart begins again with what is in the store, as the next process would.
 func (b *fixture) restart() {
 	b.Helper()
 	var err error
-	if b.broker, err = broker.New(b.Context(), b.store, b.clock, slog.New(slog.DiscardHandler)); err != nil {
+	if b.broker, err = broker.New(b.Context(), b.store, b.clock, newID, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
 	change, err := b.broker.Prepare(b.Context(), []broker.Config{b.cfg})
@@ -98,7 +103,8 @@ func (b *fixture) settle(d *broker.Delivery) {
 	b.Helper()
 	batch := &store.Batch{}
 	d.Settle(batch)
-	d.Committed(b.commit(batch))
+	b.commit(batch)
+	d.Committed()
 }
 
 func (b *fixture) expect(what string, list []*broker.Delivery, want ...string) {
@@ -168,7 +174,8 @@ func TestAPostponedDeliverySurvivesARestart(t *testing.T) {
 	d := b.take()[0]
 	batch := &store.Batch{}
 	d.Postpone(batch, b.clock.Now().Add(time.Minute), `{"type":"x"}`)
-	d.Committed(b.commit(batch))
+	b.commit(batch)
+	d.Committed()
 	b.expect("its key waits with it", b.take())
 	b.restart()
 	b.expect("also after a restart", b.take())
@@ -220,7 +227,7 @@ func TestCatchingUp(t *testing.T) {
 	b := newFixture(t, broker.Config{})
 	s := &failing{Store: b.store, errs: []error{store.ErrUnavailable}}
 	var err error
-	if b.broker, err = broker.New(t.Context(), s, b.clock, slog.New(slog.DiscardHandler)); err != nil {
+	if b.broker, err = broker.New(t.Context(), s, b.clock, newID, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	change, err := b.broker.Prepare(t.Context(), []broker.Config{b.cfg})

@@ -95,7 +95,7 @@ func TestAChangeThatFailsTakesBackWhatItMade(t *testing.T) {
 			b := newFixture(t, broker.Config{From: -1})
 			s := &enginetest.Store{Store: b.store}
 			var err error
-			if b.broker, err = broker.New(t.Context(), s, b.clock, slog.New(slog.DiscardHandler)); err != nil {
+			if b.broker, err = broker.New(t.Context(), s, b.clock, newID, slog.New(slog.DiscardHandler)); err != nil {
 				t.Fatal(err)
 			}
 			b.change(b.cfg)
@@ -135,7 +135,8 @@ func TestAClosedSubscription(t *testing.T) {
 	b.settle(out[0])
 	batch := &store.Batch{}
 	out[1].Postpone(batch, b.clock.Now().Add(time.Second), "{}")
-	out[1].Committed(b.commit(batch))
+	b.commit(batch)
+	out[1].Committed()
 	out[2].Refused()
 	out[3].Abandon()
 	out[4].Settle(batch)

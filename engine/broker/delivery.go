@@ -18,9 +18,9 @@ type Delivery struct {
 	Problem error
 
 	sub        *Subscription
-	from       int64 // first number its acknowledgement covers
-	epoch      int64 // of the lease it was read under
-	deferredID int64 // row to release; 0 if it came from the log
+	from       int64  // first number its acknowledgement covers
+	epoch      int64  // of the lease it was read under
+	deferredID string // row to release; empty if it came from the log
 	key        string
 	tenant     string
 	postponed  *store.Deferred // what Postpone added to the batch
@@ -32,8 +32,8 @@ type Delivery struct {
 
 // ID names the delivery among those of its subscription, across restarts.
 func (d *Delivery) ID() string {
-	if d.deferredID != 0 {
-		return "d" + strconv.FormatInt(d.deferredID, 10)
+	if d.deferredID != "" {
+		return "d" + d.deferredID
 	}
 	return strconv.FormatInt(d.Event.Seq, 10)
 }
@@ -47,7 +47,7 @@ func (d *Delivery) Subscription() string { return d.sub.name }
 // Settle adds the acknowledgement to b. I1: it is part of the commit of what
 // came of the event.
 func (d *Delivery) Settle(b *store.Batch) {
-	if d.deferredID != 0 {
+	if d.deferredID != "" {
 		b.Release = append(b.Release, d.deferredID)
 		return
 	}
@@ -67,14 +67,14 @@ func (d *Delivery) asParked() store.Parked {
 func (d *Delivery) Postpone(b *store.Batch, due time.Time, problem string) {
 	d.Settle(b)
 	d.postponed = &store.Deferred{
-		Subscription: d.sub.name, Event: d.Event, OrderKey: d.key,
+		ID: d.sub.broker.newID(), Subscription: d.sub.name, Event: d.Event, OrderKey: d.key,
 		Due: due, Attempt: d.Attempt + 1, Problem: problem,
 	}
 	b.Defer = append(b.Defer, *d.postponed)
 }
 
 // Committed tells the broker that the batch with the outcome is durable.
-func (d *Delivery) Committed(r store.Result) { d.sub.committed(d, r) }
+func (d *Delivery) Committed() { d.sub.committed(d) }
 
 // Refused tells the broker that the batch did not happen: the delivery comes
 // again soon, with the same attempt.
@@ -84,7 +84,7 @@ func (d *Delivery) Refused() { d.sub.refused(d) }
 // already, or somebody else's (store.ErrTaken): it does not come again.
 func (d *Delivery) Taken() {
 	d.postponed = nil
-	d.sub.committed(d, store.Result{})
+	d.sub.committed(d)
 }
 
 // Abandon puts the delivery back untouched, because the runtime stops.

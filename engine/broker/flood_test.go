@@ -63,9 +63,9 @@ func TestABacklogOfAnySizeTakesTheSameMemory(t *testing.T) {
 		d.Settle(batch)
 		out = append(out, d)
 	}
-	r := b.commit(batch)
+	b.commit(batch)
 	for _, d := range out {
-		d.Committed(r)
+		d.Committed()
 	}
 	if st := b.stands(); next != n || st.Ready+st.Running > 0 || st.Lag != 0 {
 		t.Errorf("%d came, %+v", next, st)
@@ -122,9 +122,9 @@ func TestWhatIsTooMuchOfAGroupIsSetAside(t *testing.T) {
 						last[d.Event.Key] = d.Event.ID
 						d.Settle(batch)
 					}
-					r := b.commit(batch)
+					b.commit(batch)
 					for _, d := range list {
-						d.Committed(r)
+						d.Committed()
 					}
 					came += len(list)
 				}
@@ -143,7 +143,7 @@ func TestWhatCannotBeSetAsideIsTriedAgain(t *testing.T) {
 	b := newFixture(t, broker.Config{Tenant: func(*store.StoredEvent) (string, error) { return "one", nil }})
 	s := &enginetest.Store{Store: b.store}
 	var err error
-	if b.broker, err = broker.New(t.Context(), s, b.clock, slog.New(slog.DiscardHandler)); err != nil {
+	if b.broker, err = broker.New(t.Context(), s, b.clock, newID, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	b.change(b.cfg)

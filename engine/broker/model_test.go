@@ -193,14 +193,16 @@ func (m *model) end(i int) {
 		d.Abandon()
 	case 2:
 		d.Postpone(batch, m.clock.Now().Add(time.Second), "{}")
-		d.Committed(m.commit(batch))
+		m.commit(batch)
+		d.Committed()
 		m.open[d.Event.ID]++
 	case 3:
 		d.Postpone(batch, m.clock.Now().Add(time.Second), "{}") // and that is refused
 		d.Refused()
 	default:
 		d.Settle(batch)
-		d.Committed(m.commit(batch))
+		m.commit(batch)
+		d.Committed()
 		delete(m.open, d.Event.ID)
 	}
 }
@@ -218,7 +220,8 @@ func (m *model) finish() {
 		for _, d := range m.out {
 			batch := &store.Batch{}
 			d.Settle(batch)
-			d.Committed(m.commit(batch))
+			m.commit(batch)
+			d.Committed()
 			delete(m.open, d.Event.ID)
 		}
 		m.out = nil

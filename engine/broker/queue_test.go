@@ -136,7 +136,7 @@ func TestWaitingIsByTime(t *testing.T) {
 // waited.
 func TestADeliverysNameOutlivesARestart(t *testing.T) {
 	t.Parallel()
-	fresh, waited := &Delivery{Event: store.StoredEvent{Seq: 7}}, &Delivery{Event: store.StoredEvent{Seq: 7}, deferredID: 9}
+	fresh, waited := &Delivery{Event: store.StoredEvent{Seq: 7}}, &Delivery{Event: store.StoredEvent{Seq: 7}, deferredID: "9"}
 	if fresh.ID() != "7" || waited.ID() != "d9" || strings.HasPrefix(fresh.ID(), "d") {
 		t.Errorf("%s, %s", fresh.ID(), waited.ID())
 	}

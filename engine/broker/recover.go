@@ -14,7 +14,7 @@ func (b *Broker) Out() []*Delivery {
 			fresh, waited := 0, 0
 			for _, d := range s.ready.queue[tenant].waiting() {
 				n := &fresh
-				if d.deferredID != 0 {
+				if d.deferredID != "" {
 					n = &waited
 				}
 				if *n++; *n <= s.config().Concurrency {

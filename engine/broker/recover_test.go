@@ -22,7 +22,8 @@ func TestWhatMayHaveBeenOut(t *testing.T) {
 	for _, d := range b.take()[:2] { // a1 and b1 come again
 		batch := &store.Batch{}
 		d.Postpone(batch, b.clock.Now().Add(time.Second), "{}")
-		d.Committed(b.commit(batch))
+		b.commit(batch)
+		d.Committed()
 	}
 	b.clock.Advance(time.Minute)
 	b.cfg.Concurrency = 2

@@ -38,7 +38,7 @@ func TestWhatIsDueWakesTheBroker(t *testing.T) {
 			default:
 				d.Settle(batch)
 			}
-			b.store.Submit(batch, func(r store.Result, err error) { d.Committed(r) })
+			b.store.Submit(batch, func(store.Result, error) { d.Committed() })
 		}
 		b.restart()
 		intake, end := context.WithCancel(t.Context())
@@ -97,10 +97,10 @@ func TestALogThatCannotBeReadIsTriedAgain(t *testing.T) {
 					mu.Unlock()
 					batch := &store.Batch{}
 					d.Settle(batch)
-					s.Submit(batch, func(r store.Result, err error) { d.Committed(r) })
+					s.Submit(batch, func(store.Result, error) { d.Committed() })
 				}
 				var err error
-				if b.broker, err = broker.New(t.Context(), s, b.clock, logs.Logger()); err != nil {
+				if b.broker, err = broker.New(t.Context(), s, b.clock, newID, logs.Logger()); err != nil {
 					t.Fatal(err)
 				}
 				b.change(b.cfg)
@@ -167,7 +167,7 @@ func TestSettingsAreSwappedWhileDeliveriesRun(t *testing.T) {
 				close(all)
 			}
 			mu.Unlock()
-			d.Committed(r)
+			d.Committed()
 			close(durable)
 		})
 		<-durable

@@ -8,15 +8,13 @@ import (
 	"pipelined/internal/store"
 )
 
-func (s *Subscription) committed(d *Delivery, r store.Result) {
+func (s *Subscription) committed(d *Delivery) {
 	s.mu.Lock()
 	s.out--
 	if d.postponed != nil {
 		again := &Delivery{Event: d.Event, Attempt: d.Attempt + 1, sub: s, key: d.key, tenant: d.tenant, group: d.group}
 		again.Problem = s.wrong(&again.Event)
-		if len(r.DeferredIDs) > 0 {
-			again.deferredID = r.DeferredIDs[len(r.DeferredIDs)-1]
-		}
+		again.deferredID = d.postponed.ID
 		s.later(again, d.postponed.Due, !s.config().Skip)
 		if s.config().Skip {
 			s.release(d.key)

@@ -70,7 +70,7 @@ func (c *crew) handle(_ context.Context, d *broker.Delivery) {
 		c.mu.Lock()
 		delete(c.running, d.Event.ID)
 		c.mu.Unlock()
-		d.Committed(r)
+		d.Committed()
 		close(done)
 	})
 	<-done

@@ -68,11 +68,11 @@ func Forget(pipeline, key string) store.Write {
 
 // drop acknowledges an event that is too old, loudly. A record of its failure is closed
 // with the reason in the same commit.
-func (c *Consumer) drop(ctx context.Context, p *program.Pipeline, d *broker.Delivery, why string, done func(attempt.Ending)) {
+func (c *Consumer) drop(ctx context.Context, kept objectstore.Collections, p *program.Pipeline, d *broker.Delivery, why string, done func(attempt.Ending)) {
 	r := c.Runner
-	b := &store.Batch{}
+	b := &store.Batch{At: c.Runner.Clock.Now()}
 	d.Settle(b)
-	if err := c.discard(ctx, p, &d.Event, why, b); err != nil {
+	if err := c.discard(ctx, kept, p, &d.Event, why, b); err != nil {
 		done(attempt.Ending{Err: err})
 		return
 	}
@@ -86,7 +86,7 @@ func (c *Consumer) drop(ctx context.Context, p *program.Pipeline, d *broker.Deli
 	})
 }
 
-func (c *Consumer) discard(ctx context.Context, p *program.Pipeline, ev *store.StoredEvent, why string, b *store.Batch) error {
+func (c *Consumer) discard(ctx context.Context, kept objectstore.Collections, p *program.Pipeline, ev *store.StoredEvent, why string, b *store.Batch) error {
 	if ev.Attempt < 2 { // it has not failed yet
 		return nil
 	}
@@ -94,7 +94,7 @@ func (c *Consumer) discard(ctx context.Context, p *program.Pipeline, ev *store.S
 	if p.OnFailure != nil {
 		collection = p.OnFailure.Collection
 	}
-	docs := objectstore.NewSession(c.Runner.Store, c.Runner.Values.NewID, c.Runner.Clock.Now)
+	docs := objectstore.NewSession(c.Runner.Store, kept, c.Runner.Values.NewID, c.Runner.Clock.Now)
 	_, rec, version, err := attempt.FindRecord(ctx, docs, collection, ev.ID, p.Name)
 	var foreign *pipelined.Problem
 	if errors.As(err, &foreign) && foreign.Status == http.StatusInternalServerError {
@@ -111,6 +111,6 @@ func (c *Consumer) discard(ctx context.Context, p *program.Pipeline, ev *store.S
 	if _, err := docs.Put(ctx, collection, rec.ID, doc, version); err != nil {
 		return err
 	}
-	b.Documents = append(b.Documents, docs.Writes()...)
+	b.Documents = append(b.Documents, docs.Writes(b.At)...)
 	return nil
 }

@@ -99,7 +99,7 @@ func (c *Consumer) deliver(ctx context.Context, name string, d *broker.Delivery)
 		c.busy.done()
 	}
 	if why := c.tooOld(ctx, p, d); why != "" {
-		c.drop(ctx, p, d, why, done)
+		c.drop(ctx, rev.Collection, p, d, why, done)
 		return
 	}
 	c.Runner.Start(ctx, c.attempt(rev, p, d), done)
@@ -111,7 +111,7 @@ func (c *Consumer) finish(pipeline string, d *broker.Delivery, e attempt.Ending)
 	case e.Outcome != nil && e.Aborted:
 		d.Abandon()
 	case e.Err == nil:
-		d.Committed(e.Result)
+		d.Committed()
 	case errors.Is(e.Err, store.ErrTaken):
 		c.Runner.Logger.Warn("what came of an event is dropped, because the event is done with", "pipeline", pipeline, "event", d.Event.ID, "err", e.Err)
 		d.Taken()

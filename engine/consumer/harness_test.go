@@ -39,7 +39,7 @@ func (b *bench) again() {
 	b.Helper()
 	b.consumer = &consumer.Consumer{Runner: b.Runner, Current: &b.Current, Redrive: redrives}
 	var err error
-	if b.broker, err = broker.New(b.Context(), b.Store, b.Clock, b.Logs.Logger()); err != nil {
+	if b.broker, err = broker.New(b.Context(), b.Store, b.Clock, b.NewID, b.Logs.Logger()); err != nil {
 		b.Fatal(err)
 	}
 	b.subscribe()

@@ -58,7 +58,7 @@ func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.
 		return nil, fmt.Errorf("there is no pipeline called %s any more", d.Event.Key)
 	}
 	id, _ := value.Get(value.Raw(d.Event.Data), recordPath).(string)
-	docs := objectstore.NewSession(c.Runner.Store, c.Runner.Values.NewID, c.Runner.Clock.Now)
+	docs := objectstore.NewSession(c.Runner.Store, rev.Collection, c.Runner.Values.NewID, c.Runner.Clock.Now)
 	doc, ok, err := docs.Get(ctx, attempt.DeadLetters, id)
 	if err != nil {
 		return nil, fmt.Errorf("read record %s: %w: %w", id, store.ErrUnavailable, err)

@@ -144,7 +144,7 @@ func (r *Room) Use(text string) *revision.Revision {
 
 func (r *Room) configure(p *program.Program) {
 	r.Helper()
-	if err := r.Store.Configure(r.Context(), p.Collections(), p.EventTypes()); err != nil {
+	if err := r.Store.Prepare(r.Context(), p.Revision, p.Collections()); err != nil {
 		r.Fatal(err)
 	}
 }

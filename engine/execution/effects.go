@@ -87,17 +87,17 @@ func (e *Effects) Documents() *objectstore.Session {
 	case e.parent != nil:
 		e.docs = e.group.Branch(e.name, e.parts)
 	default:
-		e.docs = objectstore.NewSession(e.run.Store, e.run.Values.NewID, e.run.Clock.Now).Declare(e.run.Unique)
+		e.docs = objectstore.NewSession(e.run.Store, e.run.Collection, e.run.Values.NewID, e.run.Clock.Now)
 	}
 	return e.docs
 }
 
-// Fill moves the effects into b and empties them.
+// Fill moves the effects into b, whose moment is set, and empties them.
 func (e *Effects) Fill(b *store.Batch) {
 	b.Events = append(b.Events, e.events...)
 	b.Delayed = append(b.Delayed, e.delayed...)
 	if e.docs != nil {
-		b.Documents = append(b.Documents, e.docs.Writes()...)
+		b.Documents = append(b.Documents, e.docs.Writes(b.At)...)
 	}
 	e.Drop()
 }

@@ -11,6 +11,7 @@ import (
 	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
+	"pipelined/objectstore"
 )
 
 // Flow is a compiled list of steps.
@@ -53,8 +54,8 @@ type Run struct {
 	Host   Host
 	Logger *slog.Logger
 	Store  store.Store
-	// Unique tells which fields of a collection hold a value once.
-	Unique func(collection string) []string
+	// Collection tells how a collection is kept.
+	Collection objectstore.Collections
 	// Redaction hides what must not be logged.
 	Redaction *value.Redaction
 	Program   Program

@@ -66,7 +66,7 @@ func (c *compiler) connection(def *definition.Connection) {
 
 // eventType prepares what publishing an event of a declared type checks.
 func (c *compiler) eventType(name string, e definition.EventType) *step.EventType {
-	t := &step.EventType{}
+	t := &step.EventType{Dedupe: e.Dedupe}
 	if e.Schema != "" {
 		if s := c.schema(c.project.FileContext(), c.project.EventNode(name, "schema"), e.Schema); s != nil {
 			t.Validate = func(data string) *pipelined.Problem { return invalidEvent(name, s.Validate(value.Raw(data))) }

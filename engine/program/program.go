@@ -97,30 +97,32 @@ func (p *Program) Takes(pipeline, eventType string) bool {
 	return ok && pattern.MatchAny(plan.Types, eventType)
 }
 
-// Unique tells which fields of a collection hold a value once.
-func (p *Program) Unique(collection string) []string { return p.File.Collections[collection].Unique }
+// Collection tells how a collection is kept; one that nobody declares keeps its documents
+// for ever.
+func (p *Program) Collection(name string) store.Collection {
+	c := p.File.Collections[name]
+	return store.Collection{Name: name, Index: c.Index, Unique: c.Unique, Retain: c.Retain, History: c.History}
+}
 
 // Callee returns a pipeline as a call step runs it.
 func (p *Program) Callee(name string) *execution.Callee { return &p.byName[name].Callee }
 
-// Collections and EventTypes are what the store is configured with.
+// Collections are the declared ones, as the store prepares them.
 func (p *Program) Collections() []store.Collection {
 	var out []store.Collection
 	for _, name := range slices.Sorted(maps.Keys(p.File.Collections)) {
-		c := p.File.Collections[name]
-		out = append(out, store.Collection{Name: name, Index: c.Index, Unique: c.Unique, Retain: c.Retain, History: c.History})
+		out = append(out, p.Collection(name))
 	}
 	return out
 }
 
-// EventTypes returns the declared event types.
-func (p *Program) EventTypes() []store.EventType {
-	var out []store.EventType
-	for _, name := range slices.Sorted(maps.Keys(p.File.Events)) {
-		e := p.File.Events[name]
-		out = append(out, store.EventType{Type: name, Retain: e.Retain, Dedupe: e.Dedupe})
+// Retention is how long what goes by its age is kept.
+func (p *Program) Retention() store.Retention {
+	var types []store.EventType
+	for name, e := range p.File.Events {
+		types = append(types, store.EventType{Type: name, Retain: e.Retain, Dedupe: e.Dedupe})
 	}
-	return out
+	return store.Retain(p.Collections(), types)
 }
 
 // compiler is one Compile on its way.

@@ -49,7 +49,7 @@ collections:
   orders: { unique: [number], index: [customer.id], retain: 30d, history: true }
   audit: {}
 events:
-  order.placed: { schema: schemas/order.json, key: data.id, retain: 7d, dedupe: 1h }
+  order.placed: { schema: schemas/order.json, key: data.id, retain: 9d, dedupe: 1h }
   order.paid: {}
 connections:
   crm: { rest: { base_url: http://127.0.0.1:1, timeout: 5s } }
@@ -99,11 +99,17 @@ func TestWhatAProjectIsMadeOf(t *testing.T) {
 		{Name: "orders", Index: []string{"customer.id"}, Unique: []string{"number"}, Retain: 30 * 24 * time.Hour, History: true}}) {
 		t.Errorf("%+v", got)
 	}
-	if got := p.EventTypes(); fmt.Sprint(got) != fmt.Sprint([]store.EventType{{Type: "order.paid", Retain: 7 * 24 * time.Hour, Dedupe: 24 * time.Hour}, {Type: "order.placed", Retain: 7 * 24 * time.Hour, Dedupe: time.Hour}}) {
-		t.Errorf("%+v", got)
+	keep := p.Retention()
+	for what, days := range map[string]time.Duration{"order.placed": 9, "order.paid": 7, "never.declared": 7} {
+		if keep.Event(what) != days*24*time.Hour {
+			t.Errorf("%s is kept for %s", what, keep.Event(what))
+		}
 	}
-	if got := p.Unique("orders"); !slices.Equal(got, []string{"number"}) || p.Unique("nothing") != nil {
-		t.Errorf("%v", got)
+	if keep.Versions["orders"] != 30*24*time.Hour || keep.Versions["audit"] != 0 {
+		t.Errorf("%+v", keep.Versions)
+	}
+	if got := p.Collection("orders"); !slices.Equal(got.Unique, []string{"number"}) || !got.History || p.Collection("nothing").Unique != nil {
+		t.Errorf("%+v", got)
 	}
 	if f := p.Pipeline("ship").OnFailure; f.Collection != "failures" || f.MaxAttempts != 4 || f.Backoff.Initial != 2*time.Minute || f.Backoff.Max != time.Hour {
 		t.Errorf("what drains failures decides when they come again: %+v", f)

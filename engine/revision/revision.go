@@ -19,6 +19,8 @@ import (
 type Revision struct {
 	*program.Program
 	*Clients
+	// ID is this revision's alone, even if its files are those of another.
+	ID string
 	// Routes answers HTTP requests by this revision's pipelines.
 	Routes http.Handler
 

@@ -1,6 +1,8 @@
 package step
 
 import (
+	"time"
+
 	"gopkg.in/yaml.v3"
 
 	"pipelined"
@@ -51,6 +53,7 @@ type Connection struct {
 
 // EventType is what publishing an event of a declared type adds.
 type EventType struct {
+	Dedupe   time.Duration       // how long a publish.id is remembered; 0 is the default
 	Key      *expression.Program // over `data` in slot execution.SlotInput of its own frame; nil if none
 	Validate func(data string) *pipelined.Problem
 	Data     *expression.Type // what the schema says of the data; nil if nothing

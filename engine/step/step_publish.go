@@ -192,6 +192,9 @@ func (s *publish) fill(x *execution.Execution, ev *pipelined.Event, declared *Ev
 			return pipelined.NewProblem("publish/id", "publish.id is empty", 500, "an empty id would make every event a duplicate of the first")
 		}
 		ev.ID = ev.DedupeID
+		if declared != nil {
+			ev.DedupeFor = declared.Dedupe
+		}
 	} else {
 		ev.ID = x.Run.Values.NewID()
 	}
@@ -269,6 +272,7 @@ func (t *EventType) Complete(ev *pipelined.Event) error {
 			return p
 		}
 	}
+	ev.DedupeFor = t.Dedupe
 	if ev.Key != "" || t.Key == nil {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (s *Service) eachError(ctx context.Context, q ErrorQuery, visit func(f Fail
 		after = s.Clock.Now().Add(-q.Since)
 	}
 	for _, c := range collections {
-		docs := objectstore.NewSession(s.Store, s.NewID, s.Clock.Now)
+		docs := objectstore.NewSession(s.Store, s.Program.Collection, s.NewID, s.Clock.Now)
 		stream, err := docs.Stream(ctx, objectstore.FindQuery{Collection: c})
 		if err != nil {
 			return err
@@ -297,7 +297,7 @@ func (s *Service) ChangeErrors(ctx context.Context, c ErrorChange) (*Changes, er
 
 // changeError changes one record.
 func (s *Service) changeError(ctx context.Context, c ErrorChange, f Failure) (did string, err error) {
-	docs := objectstore.NewSession(s.Store, s.NewID, s.Clock.Now)
+	docs := objectstore.NewSession(s.Store, s.Program.Collection, s.NewID, s.Clock.Now)
 	doc, ok, err := docs.Get(ctx, f.Collection, f.ID)
 	if err != nil {
 		return "", err
@@ -312,7 +312,7 @@ func (s *Service) changeError(ctx context.Context, c ErrorChange, f Failure) (di
 	if _, err := docs.Put(ctx, f.Collection, f.ID, changed, f.version()); err != nil {
 		return "", err
 	}
-	_, err = s.commit(ctx, &store.Batch{Documents: docs.Writes(), Events: events})
+	_, err = s.commit(ctx, &store.Batch{At: s.Clock.Now(), Documents: docs.Writes(s.Clock.Now()), Events: events})
 	if errors.Is(err, store.ErrConflict) {
 		return "", errors.New("it was changed at the same time by somebody else; look at it again")
 	}

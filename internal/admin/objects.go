@@ -40,7 +40,7 @@ func (s *Service) Objects(ctx context.Context, q ObjectQuery) (*Objects, error) 
 	if err != nil {
 		return nil, err
 	}
-	docs := objectstore.NewSession(s.Store, s.NewID, s.Clock.Now)
+	docs := objectstore.NewSession(s.Store, s.Program.Collection, s.NewID, s.Clock.Now)
 	total, err := docs.Count(ctx, q.Collection, where)
 	if err != nil {
 		return nil, err

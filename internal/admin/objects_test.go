@@ -21,7 +21,7 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	put := func(collection, id string, n int) {
-		commit(store.Write{Collection: collection, ID: id, Document: fmt.Sprintf(`{"n":%d,"password":"p%d"}`, n, n)})
+		commit(store.Write{Collection: collection, ID: id, History: collection == "kept", Document: fmt.Sprintf(`{"n":%d,"password":"p%d"}`, n, n)})
 	}
 	for _, c := range []string{"kept", "plain"} {
 		put(c, "once", 1)
@@ -29,7 +29,7 @@ func TestVersions(t *testing.T) {
 			put(c, "a/b c?", n+1)
 			put(c, "gone", n+1)
 		}
-		commit(store.Write{Kind: store.Delete, Collection: c, ID: "gone"})
+		commit(store.Write{Kind: store.Delete, Collection: c, ID: "gone", History: c == "kept"})
 	}
 	for _, tt := range []struct {
 		collection, id string

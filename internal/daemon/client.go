@@ -76,7 +76,7 @@ func Connect(ctx context.Context, dir string, sets program.Sets) (p Project, run
 	if err != nil {
 		return nil, false, nil, err
 	}
-	if err := s.Configure(ctx, l.Program.Collections(), l.Program.EventTypes()); err != nil {
+	if err := s.Prepare(ctx, l.Program.Revision, l.Program.Collections()); err != nil {
 		return nil, false, nil, errors.Join(err, s.Close())
 	}
 	return &admin.Service{Store: s, Clock: clock.Real(), NewID: engine.NewID, Program: l.Program}, false, s.Close, nil

@@ -26,6 +26,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"pipelined"
@@ -74,13 +75,18 @@ func (e *ConflictError) Error() string {
 
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// Batch is what one execution wants to happen, all or nothing. A Batch handed
-// to Submit belongs to the store until done is called.
+// Batch is what one execution wants to happen, all or nothing. It says by itself how
+// what it writes is kept, as the revision it was made under has it: the store knows of
+// no revision. A Batch handed to Submit belongs to the store until done is called.
 type Batch struct {
+	// At is the moment of the whole batch: documents are written, claims are done, events
+	// are appended then, and by it documents and dedupe windows have expired. Zero is
+	// when the store begins with the batch.
+	At         time.Time
 	Acks       []Ack
 	Folds      []Fold
 	Defer      []Deferred // added: deliveries that wait
-	Release    []int64    // Deferred IDs that are done with; a missing one is ErrTaken
+	Release    []string   // Deferred IDs that are done with; a missing one is ErrTaken
 	Park       []Parked   // added: events set aside in a queue of their own; one that is there stays
 	Unpark     []Parked   // done with; a missing one is ErrTaken
 	Claims     []Claim    // proven, and done from now on; one that is done, or not held at that epoch, is ErrTaken
@@ -102,13 +108,33 @@ func (b *Batch) Empty() bool {
 		len(b.Executions) == 0 && len(b.Meta) == 0
 }
 
+// Check tells what is impossible about a batch that is committed at a moment, whatever
+// the store holds: an event whose time is too far ahead, a delivery that waits without
+// an id. Every store asks before it begins with a batch.
+func (b *Batch) Check(at time.Time) error {
+	for _, ev := range b.Events {
+		if err := ev.CheckTime(at); err != nil {
+			return fmt.Errorf("append an event: %w", err)
+		}
+	}
+	for i := range b.Delayed {
+		if err := b.Delayed[i].Event.CheckTime(at); err != nil {
+			return fmt.Errorf("append an event later: %w", err)
+		}
+	}
+	for i := range b.Defer {
+		if b.Defer[i].ID == "" {
+			return fmt.Errorf("event %d cannot wait for %s: the delivery has no id", b.Defer[i].Event.Seq, b.Defer[i].Subscription)
+		}
+	}
+	return nil
+}
+
 // Result is what a committed Batch brought about.
 type Result struct {
 	// Seqs are the log numbers of Batch.Events, in order; 0 where the event was
 	// a duplicate and dropped.
 	Seqs []int64
-	// DeferredIDs are the numbers given to Batch.Defer, in order.
-	DeferredIDs []int64
 	// Versions are the new versions of Batch.Documents, in order; 0 for a delete.
 	Versions []int64
 }
@@ -139,7 +165,7 @@ type Range struct{ From, To int64 }
 // Deferred is a delivery that waits for its time without holding a worker. It
 // carries its event, so that the log need not be read to run it.
 type Deferred struct {
-	ID           int64 // given by the store
+	ID           string // a UUIDv7, made by who defers; added again under its ID, it stays as it is
 	Subscription string
 	Event        StoredEvent
 	OrderKey     string // the value order_by gave, so that waiting can block its key
@@ -157,7 +183,7 @@ type Parked struct {
 }
 
 // DelayedEvent is appended to the log when its time comes: by a Batch that
-// releases it (see Store.DueEvents).
+// releases it (see Store.ReleaseDelayed).
 type DelayedEvent struct {
 	Event *pipelined.Event
 	Due   time.Time
@@ -166,6 +192,9 @@ type DelayedEvent struct {
 // StoredEvent is an event with its number.
 type StoredEvent struct {
 	Seq int64
+	// AppendedAt is when it came into the log, by which it is kept and found; its Time
+	// is its author's. It is zero in a Deferred.
+	AppendedAt time.Time
 	pipelined.Event
 }
 
@@ -194,7 +223,8 @@ type Write struct {
 	// Advance is how many versions the document moves on; 0 means 1. One write may
 	// stand for several that followed each other.
 	Advance int64
-	Expires time.Time // zero: by the collection's retain
+	Expires time.Time // zero: never
+	History bool      // the version that is replaced or deleted is kept (see Versions)
 }
 
 // Document is a stored document.
@@ -233,7 +263,8 @@ type Meta struct {
 	IfValue    *string
 }
 
-// Collection is how one collection of documents is kept.
+// Collection is how one collection of documents is kept. Of it the store needs to know
+// what it has to build; the rest goes with every Write.
 type Collection struct {
 	Name    string
 	Index   []string      // dotted paths into the document
@@ -242,11 +273,93 @@ type Collection struct {
 	History bool          // keep earlier versions, as long as Retain says
 }
 
+// Expires is when a document written at a moment goes; zero for never.
+func (c *Collection) Expires(at time.Time) time.Time {
+	if c.Retain <= 0 {
+		return time.Time{}
+	}
+	return at.Add(c.Retain)
+}
+
 // EventType is how events of one type are kept.
 type EventType struct {
 	Type   string
-	Retain time.Duration // 0: the default of Config
-	Dedupe time.Duration // window of publish.id; 0: the default of Config
+	Retain time.Duration // 0: as Retention.Events says
+	Dedupe time.Duration // window of publish.id; 0: as pipelined.Event.DedupeFor says
+}
+
+// Retention is how long Trim keeps what goes by its age.
+type Retention struct {
+	Events     time.Duration            // since they were appended, of types that say nothing; 0 is 7 days
+	Types      map[string]time.Duration // of events of one type
+	Executions time.Duration            // since they started; 0 is 30 days
+	Versions   map[string]time.Duration // of the earlier versions of documents since they were replaced, by collection; others stay
+}
+
+// Retain makes the retention of what a project declares.
+func Retain(collections []Collection, types []EventType) Retention {
+	r := Retention{Types: map[string]time.Duration{}, Versions: map[string]time.Duration{}}
+	for _, c := range collections {
+		if c.Retain > 0 {
+			r.Versions[c.Name] = c.Retain
+		}
+	}
+	for _, t := range types {
+		if t.Retain > 0 {
+			r.Types[t.Type] = t.Retain
+		}
+	}
+	return r
+}
+
+// Default retention.
+const (
+	keepEvents     = 7 * 24 * time.Hour
+	keepExecutions = 30 * 24 * time.Hour
+	keepClaims     = 30 * 24 * time.Hour
+	dedupeFor      = 24 * time.Hour
+)
+
+// Event is how long events of a type are kept.
+func (r *Retention) Event(typ string) time.Duration {
+	if d := r.Types[typ]; d > 0 {
+		return d
+	}
+	if r.Events > 0 {
+		return r.Events
+	}
+	return keepEvents
+}
+
+// Shortest is the shortest time that events of any type are kept.
+func (r *Retention) Shortest() time.Duration {
+	shortest := r.Event("")
+	for _, d := range r.Types {
+		if d > 0 {
+			shortest = min(shortest, d)
+		}
+	}
+	return shortest
+}
+
+// Execution is how long executions are kept.
+func (r *Retention) Execution() time.Duration {
+	if r.Executions > 0 {
+		return r.Executions
+	}
+	return keepExecutions
+}
+
+// Claim is how long it is remembered that claims are done; of the newest tick of each
+// pipeline it is for ever.
+func (r *Retention) Claim() time.Duration { return keepClaims }
+
+// Deduped is how long an event's DedupeID is remembered.
+func Deduped(ev *pipelined.Event) time.Duration {
+	if ev.DedupeFor > 0 {
+		return ev.DedupeFor
+	}
+	return dedupeFor
 }
 
 // Subscription is a place in the log.
@@ -311,9 +424,9 @@ type Condition struct {
 
 // EventQuery selects events of the log for people and replays.
 type EventQuery struct {
-	Types []string // patterns, see package pattern; empty means all
-	After int64    // numbers above it
-	Since time.Time
+	Types []string  // patterns, see package pattern; empty means all
+	After int64     // numbers above it
+	Since time.Time // appended then or later
 	ID    string
 	Key   string
 	Limit int // 0 means 100
@@ -331,10 +444,14 @@ type ExecutionQuery struct {
 // Store is the durable state of one project. All methods are safe for
 // concurrent use.
 type Store interface {
-	// Configure declares the collections and event types of the project. It
-	// builds missing indexes and drops ones no longer declared; a unique index
-	// over documents that already collide is an error that names two of them.
-	Configure(ctx context.Context, collections []Collection, types []EventType) error
+	// Prepare builds what a revision needs and is not there: indexes, each in a turn of
+	// its own. What is there stays as it is, and works on. A unique index counts from
+	// when it is built, for every revision; one over documents that already collide is an
+	// error that names two of them. A revision prepared again declares anew.
+	Prepare(ctx context.Context, revision string, collections []Collection) error
+	// Retire drops what only that revision has, or none, which is what processes before
+	// this one left. One that was never prepared is no mistake.
+	Retire(ctx context.Context, revision string) error
 
 	// Submit queues b for the next group commit and returns at once, or waits
 	// while the queue is full. done is called exactly once, from the writer,
@@ -416,8 +533,9 @@ type Store interface {
 	Metas(ctx context.Context, prefix string) ([]Meta, error)
 
 	// Trim removes what retention no longer keeps, in small steps that never
-	// hold up the writer for long; it returns how many rows went.
-	Trim(ctx context.Context, now time.Time) (int64, error)
+	// hold up the writer for long; it returns how many rows went. One process trims at a
+	// time: who calls it holds the claim TrimClaim.
+	Trim(ctx context.Context, now time.Time, keep Retention) (int64, error)
 
 	// Health is nil while commits work. After one failed it says why, in words for a
 	// person, until one works again, which the store tries by itself.

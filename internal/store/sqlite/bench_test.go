@@ -26,7 +26,7 @@ func filled(b *testing.B, n int) *sqlite.Store {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
-	if err := s.Configure(b.Context(), []store.Collection{{Name: "orders", Index: []string{"customer.id"}}}, nil); err != nil {
+	if err := s.Prepare(b.Context(), "r", []store.Collection{{Name: "orders", Index: []string{"customer.id"}}}); err != nil {
 		b.Fatal(err)
 	}
 	for i := 0; i < n; i += 1000 {

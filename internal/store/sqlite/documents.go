@@ -33,8 +33,7 @@ func (w *writer) state(ctx context.Context, d *store.Write, now time.Time) (s st
 }
 
 // document applies one write and returns the document's new version.
-func (w *writer) document(ctx context.Context, d *store.Write) (int64, error) {
-	now := w.s.cfg.Clock.Now()
+func (w *writer) document(ctx context.Context, d *store.Write, now time.Time) (int64, error) {
 	was, err := w.state(ctx, d, now)
 	if err != nil {
 		return 0, err
@@ -74,9 +73,9 @@ func (w *writer) store(ctx context.Context, d *store.Write, was state, text stri
 	version += max(d.Advance, 1)
 	write := func() (err error) {
 		if was.there {
-			_, err = w.st.docUpdate.ExecContext(ctx, version, created, micros(now), w.s.expiry(d, now), text, was.row)
+			_, err = w.st.docUpdate.ExecContext(ctx, version, created, micros(now), micros(d.Expires), text, was.row)
 		} else {
-			_, err = w.st.docInsert.ExecContext(ctx, d.Collection, d.ID, version, created, micros(now), w.s.expiry(d, now), text)
+			_, err = w.st.docInsert.ExecContext(ctx, d.Collection, d.ID, version, created, micros(now), micros(d.Expires), text)
 		}
 		return err
 	}
@@ -124,39 +123,22 @@ func conflict(d *store.Write, was state) string {
 }
 
 func (w *writer) keepVersion(ctx context.Context, d *store.Write, was state, now time.Time) error {
-	w.s.mu.RLock()
-	keep := w.s.collections[d.Collection].History
-	w.s.mu.RUnlock()
-	if !keep {
+	if !d.History {
 		return nil
 	}
 	_, err := w.st.docVersion.ExecContext(ctx, d.Collection, d.ID, was.version, was.created, was.updated, micros(now), was.body)
 	return err
 }
 
-// expiry is when a document written now goes.
-func (s *Store) expiry(d *store.Write, now time.Time) int64 {
-	if !d.Expires.IsZero() {
-		return micros(d.Expires)
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if r := s.collections[d.Collection].Retain; r > 0 {
-		return micros(now.Add(r))
-	}
-	return 0
-}
-
 // uniqueField is the field whose index an error names.
 func (s *Store) uniqueField(collection string, err error) string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, path := range s.collections[collection].Unique {
+	paths := s.declared.unique(collection)
+	for _, path := range paths {
 		if name, _, ierr := index(collection, path, true); ierr == nil && strings.Contains(err.Error(), name) {
 			return path
 		}
 	}
-	return strings.Join(s.collections[collection].Unique, ", ")
+	return strings.Join(paths, ", ")
 }
 
 // Get returns a document or nil.
@@ -209,8 +191,8 @@ func (s *Store) CollectionNames(ctx context.Context) ([]string, error) {
 	if err := each(rows, err, scanText, func(n string) bool { names[n] = true; return true }); err != nil {
 		return nil, s.failed(err, "list collections")
 	}
-	for _, c := range s.declared() {
-		names[c.Name] = true
+	for _, n := range s.declared.names() {
+		names[n] = true
 	}
 	return slices.Sorted(maps.Keys(names)), nil
 }

@@ -33,14 +33,14 @@ func headersOf(text sql.NullString) (map[string]string, error) {
 
 // appendEvents gives events their numbers and has them inserted. A duplicate within
 // its window gets 0.
-func (w *writer) appendEvents(ctx context.Context, events []*pipelined.Event) ([]int64, error) {
+func (w *writer) appendEvents(ctx context.Context, events []*pipelined.Event, now time.Time) ([]int64, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	seqs := make([]int64, len(events))
 	for i, ev := range events {
 		if ev.DedupeID != "" {
-			fresh, err := w.fresh(ctx, ev.Type, ev.DedupeID)
+			fresh, err := w.fresh(ctx, ev, now)
 			if err != nil {
 				return nil, err
 			}
@@ -54,7 +54,7 @@ func (w *writer) appendEvents(ctx context.Context, events []*pipelined.Event) ([
 		}
 		seqs[i] = w.nextSeq
 		w.nextSeq++
-		w.rows = append(w.rows, seqs[i], ev.ID, ev.Type, ev.Source, micros(ev.Time), ev.Key, max(ev.Attempt, 1), headers, ev.Data)
+		w.rows = append(w.rows, seqs[i], ev.ID, ev.Type, ev.Source, micros(ev.Time), ev.Key, max(ev.Attempt, 1), headers, ev.Data, micros(now))
 		if len(w.rows) == eventArgs*rowsPerInsert {
 			if _, err := w.st.events.ExecContext(ctx, w.rows...); err != nil {
 				return nil, err
@@ -79,9 +79,8 @@ func (w *writer) flushEvents(ctx context.Context) error {
 }
 
 // fresh remembers a publish.id for its window and reports whether it is new.
-func (w *writer) fresh(ctx context.Context, typ, id string) (bool, error) {
-	now := w.s.cfg.Clock.Now()
-	res, err := w.st.dedupe.ExecContext(ctx, typ, id, micros(now.Add(w.s.dedupeOf(typ))), micros(now))
+func (w *writer) fresh(ctx context.Context, ev *pipelined.Event, now time.Time) (bool, error) {
+	res, err := w.st.dedupe.ExecContext(ctx, ev.Type, ev.DedupeID, micros(now.Add(store.Deduped(ev))), micros(now))
 	if err != nil {
 		return false, err
 	}
@@ -89,23 +88,14 @@ func (w *writer) fresh(ctx context.Context, typ, id string) (bool, error) {
 	return n > 0, err
 }
 
-func (s *Store) dedupeOf(typ string) time.Duration {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if d := s.types[typ].Dedupe; d > 0 {
-		return d
-	}
-	return s.cfg.Dedupe
-}
-
-func (w *writer) delay(ctx context.Context, d *store.DelayedEvent) error {
+func (w *writer) delay(ctx context.Context, d *store.DelayedEvent, now time.Time) error {
 	ev := d.Event
 	headers, err := headersText(ev.Headers)
 	if err != nil {
 		return err
 	}
 	if ev.DedupeID != "" { // a second publish is a duplicate even while the first waits
-		if fresh, err := w.fresh(ctx, ev.Type, ev.DedupeID); err != nil || !fresh {
+		if fresh, err := w.fresh(ctx, ev, now); err != nil || !fresh {
 			return err
 		}
 	}
@@ -113,17 +103,15 @@ func (w *writer) delay(ctx context.Context, d *store.DelayedEvent) error {
 	return err
 }
 
-func (w *writer) deferDelivery(ctx context.Context, d *store.Deferred) (int64, error) {
+func (w *writer) deferDelivery(ctx context.Context, d *store.Deferred) error {
 	headers, err := headersText(d.Event.Headers)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	id := w.nextDefer
-	w.nextDefer++
 	ev := &d.Event
-	_, err = w.st.deferral.ExecContext(ctx, id, d.Subscription, d.OrderKey, micros(d.Due), d.Attempt, d.Problem,
+	_, err = w.st.deferral.ExecContext(ctx, d.ID, d.Subscription, d.OrderKey, micros(d.Due), d.Attempt, d.Problem,
 		ev.Seq, ev.ID, ev.Type, ev.Source, micros(ev.Time), ev.Key, max(ev.Attempt, 1), headers, ev.Data)
-	return id, err
+	return err
 }
 
 // LastSeq is the number of the newest event.
@@ -132,15 +120,15 @@ func (s *Store) LastSeq(ctx context.Context) (last int64, err error) {
 	return last, err
 }
 
-const eventSelect = "select seq, id, type, source, time, key, attempt, headers, data from events "
+const eventSelect = "select seq, id, type, source, time, key, attempt, headers, data, appended from events "
 
 func scanEvent(rows *sql.Rows) (e store.StoredEvent, err error) {
-	var at int64
+	var at, appended int64
 	var headers sql.NullString
-	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.Source, &at, &e.Key, &e.Attempt, &headers, &e.Data); err != nil {
+	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.Source, &at, &e.Key, &e.Attempt, &headers, &e.Data, &appended); err != nil {
 		return e, err
 	}
-	e.Time = fromMicros(at)
+	e.Time, e.AppendedAt = fromMicros(at), fromMicros(appended)
 	e.Headers, err = headersOf(headers)
 	return e, err
 }
@@ -187,7 +175,7 @@ func eventConditions(q store.EventQuery) (where string, args []any) {
 	args = []any{q.After}
 	add := func(cond string, v ...any) { conditions, args = append(conditions, cond), append(args, v...) }
 	if !q.Since.IsZero() {
-		add("time >= ?", micros(q.Since))
+		add("appended >= ?", micros(q.Since))
 	}
 	if q.ID != "" {
 		add("id = ?", q.ID)
@@ -256,7 +244,7 @@ func (s *Store) ReleaseDelayed(ctx context.Context, now time.Time, limit int) (o
 		for i := range due {
 			events[i] = &due[i].Event
 		}
-		seqs, err := w.appendEvents(ctx, events)
+		seqs, err := w.appendEvents(ctx, events, now)
 		if err != nil {
 			return err
 		}
@@ -265,7 +253,7 @@ func (s *Store) ReleaseDelayed(ctx context.Context, now time.Time, limit int) (o
 			if _, err := w.conn.ExecContext(ctx, "delete from delayed where n = ?", due[i].Seq); err != nil {
 				return err
 			}
-			out = append(out, store.StoredEvent{Seq: seqs[i], Event: due[i].Event})
+			out = append(out, store.StoredEvent{Seq: seqs[i], AppendedAt: now, Event: due[i].Event})
 		}
 		return nil
 	})

@@ -70,10 +70,7 @@ func (s *Store) findText(q store.Query) (text string, args []any, rest []store.M
 // indexedPaths are the paths of a collection that an index helps with, and the fields
 // that are columns.
 func (s *Store) indexedPaths(collection string) []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	c := s.collections[collection]
-	return slices.Concat(c.Index, c.Unique, []string{"_id", "_version", "_created_at", "_updated_at"})
+	return append(s.declared.indexed(collection), "_id", "_version", "_created_at", "_updated_at")
 }
 
 // short reports whether a condition has few enough values to be compared one by one.

@@ -76,6 +76,20 @@ drop table ticks;
 `, `
 create table document_counts (collection text primary key, n integer not null) without rowid;
 insert into document_counts select collection, count(*) from documents group by collection;
+`, `
+alter table events add column appended integer not null default 0;
+update events set appended = min(time, cast(strftime('%s', 'now') as integer) * 1000000);
+create table waiting (
+  id text not null, subscription text not null, order_key text not null, due integer not null,
+  attempt integer not null, problem text not null,
+  seq integer not null, event_id text not null, type text not null, source text not null, time integer not null,
+  key text not null, event_attempt integer not null, headers text, data text not null);
+insert into waiting select cast(id as text), subscription, order_key, due, attempt, problem,
+  seq, event_id, type, source, time, key, event_attempt, headers, data from deferred;
+drop table deferred;
+alter table waiting rename to deferred;
+create unique index deferred_id on deferred (id);
+create index deferred_due on deferred (subscription, due, id);
 `}
 
 // migrate brings the file to the newest version, in one transaction.

@@ -22,7 +22,7 @@ func TestOlderStoresAreBroughtUp(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "data.db")
 			schema := strings.Join(steps[:version], "")
 			execute(t, path, schema+fmt.Sprintf(`pragma user_version = %d;
-				insert into events values (7, 'a', 't', '', 0, 'k', 1, null, '{"x":1}');
+				insert into events (seq, id, type, source, time, key, attempt, headers, data) values (7, 'a', 't', '', 0, 'k', 1, null, '{"x":1}');
 				insert into documents values ('c', 'd', 3, 0, 0, 0, '{"y":2}'), ('c', 'gone', 1, 0, 0, 1, '{}'), ('other', 'd', 1, 0, 0, 0, '{}');`, version))
 			if strings.Contains(schema, "document_counts") {
 				execute(t, path, "insert into document_counts values ('c', 2), ('other', 1);")
@@ -46,12 +46,9 @@ func TestOlderStoresAreBroughtUp(t *testing.T) {
 				t.Errorf("%d documents, %v", n, err)
 			}
 			// What came later works on it too: earlier versions and events set aside.
-			if err := s.Configure(t.Context(), []store.Collection{{Name: "c", History: true}}, nil); err != nil {
-				t.Fatal(err)
-			}
 			r, err := s.Commit(t.Context(), &store.Batch{
 				Events:    []*pipelined.Event{{ID: "b", Type: "t", Data: "{}"}},
-				Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: "d", Document: `{"y":3}`}, {Kind: store.Put, Collection: "c", ID: "new", Document: `{}`}},
+				Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: "d", Document: `{"y":3}`, History: true}, {Kind: store.Put, Collection: "c", ID: "new", Document: `{}`}},
 				Park:      []store.Parked{{Subscription: "s", Group: "g", Seq: 7}},
 			})
 			if err != nil || r.Seqs[0] != 8 || r.Versions[0] != 4 {
@@ -60,7 +57,7 @@ func TestOlderStoresAreBroughtUp(t *testing.T) {
 			if version < claimsVersion {
 				oldTicksAreClaims(t, s)
 			}
-			if _, err := s.Trim(t.Context(), time.Now()); err != nil {
+			if _, err := s.Trim(t.Context(), time.Now(), store.Retention{}); err != nil {
 				t.Fatal(err)
 			}
 			n, err := s.Count(t.Context(), "c")

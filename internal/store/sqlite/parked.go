@@ -27,7 +27,7 @@ func (s *Store) ParkedGroups(ctx context.Context, subscription string) (map[stri
 
 // Parked returns events of one group with numbers above after, ascending.
 func (s *Store) Parked(ctx context.Context, subscription, group string, after int64, limit int) ([]store.StoredEvent, error) {
-	rows, err := s.read.QueryContext(ctx, `select e.seq, e.id, e.type, e.source, e.time, e.key, e.attempt, e.headers, e.data
+	rows, err := s.read.QueryContext(ctx, `select e.seq, e.id, e.type, e.source, e.time, e.key, e.attempt, e.headers, e.data, e.appended
 		from parked p join events e on e.seq = p.seq where p.subscription = ? and p.grp = ? and p.seq > ? order by p.seq limit ?`,
 		subscription, group, after, limit)
 	out, err := collect(rows, err, scanEvent)

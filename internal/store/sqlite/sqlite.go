@@ -29,12 +29,9 @@ import (
 
 // Config is what a store may be told. Zero values get defaults.
 type Config struct {
-	Clock           pipelined.Clock // default: the machine's
-	Logger          *slog.Logger    // default: none
-	Retain          time.Duration   // of event types that say nothing; default 7 days
-	Dedupe          time.Duration   // window of publish.id; default 24 hours
-	ExecutionRetain time.Duration   // of executions; default 30 days
-	CommitBound     time.Duration   // how long Commit waits to learn what became of a batch; default 30 seconds
+	Clock       pipelined.Clock // default: the machine's
+	Logger      *slog.Logger    // default: none
+	CommitBound time.Duration   // how long Commit waits to learn what became of a batch; default 30 seconds
 }
 
 // Store is a store on one file. Use Open.
@@ -53,10 +50,10 @@ type Store struct {
 	filters *filters
 	health  health
 
-	mu          sync.RWMutex
-	collections map[string]store.Collection
-	types       map[string]store.EventType
-	closed      bool
+	declared declared
+
+	mu     sync.RWMutex
+	closed bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -64,7 +61,7 @@ var _ store.Store = (*Store)(nil)
 // Open opens or creates the store in a file; an empty path is a private one that
 // is gone after Close.
 func Open(path string, cfg Config) (*Store, error) {
-	s := &Store{path: path, cfg: cfg.withDefaults(), collections: map[string]store.Collection{}, types: map[string]store.EventType{}, health: health{closed: make(chan struct{})}}
+	s := &Store{path: path, cfg: cfg.withDefaults(), health: health{closed: make(chan struct{})}}
 	if path == "" {
 		dir, err := os.MkdirTemp("", "pipelined-store")
 		if err != nil {
@@ -85,15 +82,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Retain == 0 {
-		c.Retain = 7 * 24 * time.Hour
-	}
-	if c.Dedupe == 0 {
-		c.Dedupe = 24 * time.Hour
-	}
-	if c.ExecutionRetain == 0 {
-		c.ExecutionRetain = 30 * 24 * time.Hour
 	}
 	if c.CommitBound == 0 {
 		c.CommitBound = 30 * time.Second

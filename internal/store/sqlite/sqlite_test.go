@@ -307,7 +307,7 @@ func BenchmarkCommitBesideTrim(b *testing.B) {
 	for _, old := range []int{0, 200_000} {
 		b.Run(fmt.Sprintf("old=%d", old), func(b *testing.B) {
 			c := clock.NewFake(time.Now())
-			s, err := sqlite.Open(filepath.Join(b.TempDir(), "data.db"), sqlite.Config{Clock: c, Retain: time.Hour})
+			s, err := sqlite.Open(filepath.Join(b.TempDir(), "data.db"), sqlite.Config{Clock: c})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -330,7 +330,7 @@ func BenchmarkCommitBesideTrim(b *testing.B) {
 			b.ResetTimer()
 			go func() {
 				defer close(trimmed)
-				if _, err := s.Trim(b.Context(), c.Now()); err != nil {
+				if _, err := s.Trim(b.Context(), c.Now(), store.Retention{Events: time.Hour}); err != nil {
 					b.Error(err)
 				}
 			}()

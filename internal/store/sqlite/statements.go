@@ -22,9 +22,9 @@ type statements struct {
 }
 
 const (
-	eventColumns  = "(seq, id, type, source, time, key, attempt, headers, data)"
-	eventValues   = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	eventArgs     = 9
+	eventColumns  = "(seq, id, type, source, time, key, attempt, headers, data, appended)"
+	eventValues   = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	eventArgs     = 10
 	deferredInput = "(id, subscription, order_key, due, attempt, problem, seq, event_id, type, source, time, key, event_attempt, headers, data)"
 )
 
@@ -41,7 +41,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 	s.events = p("insert into events " + eventColumns + " values " + strings.Repeat(eventValues+", ", rowsPerInsert-1) + eventValues)
 	s.dedupe = p("insert into dedupe (type, id, expires) values (?, ?, ?) on conflict (type, id) do update set expires = excluded.expires where expires <= ?")
 	s.delay = p("insert into delayed (due, dedupe, id, type, source, key, attempt, headers, data) values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-	s.deferral = p("insert into deferred " + deferredInput + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+	s.deferral = p("insert into deferred " + deferredInput + " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing")
 	s.releaseDeferred = p("delete from deferred where id = ?")
 	s.park = p("insert into parked (subscription, grp, seq) values (?, ?, ?) on conflict do nothing")
 	s.unpark = p("delete from parked where subscription = ? and grp = ? and seq = ?")

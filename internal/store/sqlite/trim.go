@@ -17,29 +17,24 @@ const (
 	// trimPause is between two steps, so that trimming takes half of the writer's
 	// time at most.
 	trimPause = 2 * time.Millisecond
-	// claimRetain is how long it is remembered that claims are done; of the newest tick
-	// of each pipeline for ever.
-	claimRetain = 30 * 24 * time.Hour
 )
 
 // Trim removes what retention no longer keeps.
-func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error) {
+func (s *Store) Trim(ctx context.Context, now time.Time, keep store.Retention) (total int64, err error) {
 	type removal struct {
 		text string
 		args []any
 	}
 	removals := []removal{
 		{"delete from dedupe where (type, id) in (select type, id from dedupe where expires <= ? limit ?)", []any{micros(now)}},
-		{"delete from executions where rowid in (select rowid from executions where started <= ? limit ?)", []any{micros(now.Add(-s.cfg.ExecutionRetain))}},
+		{"delete from executions where rowid in (select rowid from executions where started <= ? limit ?)", []any{micros(now.Add(-keep.Execution()))}},
 		{`delete from claims where (kind, key) in (select kind, key from claims c where done > 0 and done <= ? and (kind <> 'tick' or exists (
 			select 1 from claims u where u.kind = 'tick' and u.key > c.key and u.key < substr(c.key, 1, instr(c.key, '/') - 1) || '0' and u.done > 0)) limit ?)`,
-			[]any{micros(now.Add(-claimRetain))}},
+			[]any{micros(now.Add(-keep.Claim()))}},
 	}
-	for _, c := range s.declared() {
-		if c.Retain > 0 {
-			removals = append(removals, removal{"delete from document_versions where n in (select n from document_versions where collection = ? and replaced <= ? limit ?)",
-				[]any{c.Name, micros(now.Add(-c.Retain))}})
-		}
+	for name, age := range keep.Versions {
+		removals = append(removals, removal{"delete from document_versions where n in (select n from document_versions where collection = ? and replaced <= ? limit ?)",
+			[]any{name, micros(now.Add(-age))}})
 	}
 	if total, err = s.trimDocuments(ctx, now); err != nil {
 		return total, s.failed(err, "trim the documents")
@@ -50,21 +45,11 @@ func (s *Store) Trim(ctx context.Context, now time.Time) (total int64, err error
 			return total, s.failed(err, "trim the store")
 		}
 	}
-	n, err := s.trimEvents(ctx, now)
+	n, err := s.trimEvents(ctx, now, &keep)
 	if total += n; err != nil {
 		return total, s.failed(err, "trim the events")
 	}
 	return total, nil
-}
-
-func (s *Store) declared() []store.Collection {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	out := make([]store.Collection, 0, len(s.collections))
-	for _, c := range s.collections {
-		out = append(out, c)
-	}
-	return out
 }
 
 // trimDocuments removes documents that expired.
@@ -104,7 +89,7 @@ func (s *Store) inSteps(ctx context.Context, step func(context.Context, *writer)
 
 // trimEvents removes events that every subscription is past and no waiting delivery
 // refers to, each type at its age. What goes is looked up beside the writer.
-func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err error) {
+func (s *Store) trimEvents(ctx context.Context, now time.Time, keep *store.Retention) (total int64, err error) {
 	var floor int64
 	if err := s.do(ctx, func(_ context.Context, w *writer) error { floor = w.floor(); return nil }); err != nil {
 		return 0, err
@@ -116,7 +101,7 @@ func (s *Store) trimEvents(ctx context.Context, now time.Time) (total int64, err
 		return 0, err
 	}
 	for after := int64(0); ; {
-		old, last, err := s.oldEvents(ctx, after, floor, now, waiting)
+		old, last, err := s.oldEvents(ctx, after, floor, now, keep, waiting)
 		if err != nil || last == 0 {
 			return total, err
 		}
@@ -179,16 +164,16 @@ func (s *Store) removeEvents(ctx context.Context, old []span) (n int64, err erro
 // oldEvents looks at the next events up to the floor and returns which are old
 // enough, and the last one looked at. Looking ends at the first event that is
 // younger than the shortest retention.
-func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, waiting map[int64]bool) (old []span, last int64, err error) {
-	rows, err := s.search.QueryContext(ctx, "select seq, type, time from events where seq > ? and seq <= ? order by seq limit ?", after, floor, trimStep)
-	retain, shortest := s.retention()
+func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, keep *store.Retention, waiting map[int64]bool) (old []span, last int64, err error) {
+	rows, err := s.search.QueryContext(ctx, "select seq, type, appended from events where seq > ? and seq <= ? order by seq limit ?", after, floor, trimStep)
+	shortest := keep.Shortest()
 	err = each(rows, err, scanAge, func(e aging) bool {
 		age := now.Sub(e.at)
 		if age <= shortest {
 			return false
 		}
 		last = e.seq
-		if age <= retain(e.typ) || waiting[e.seq] {
+		if age <= keep.Event(e.typ) || waiting[e.seq] {
 			return true
 		}
 		if n := len(old); n > 0 && old[n-1].to == e.seq-1 {
@@ -213,22 +198,4 @@ func scanAge(rows *sql.Rows) (e aging, err error) {
 	err = rows.Scan(&e.seq, &e.typ, &at)
 	e.at = fromMicros(at)
 	return e, err
-}
-
-// retention returns how long events of a type are kept, and the shortest of all.
-func (s *Store) retention() (of func(typ string) time.Duration, shortest time.Duration) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	types, shortest := s.types, s.cfg.Retain // Configure makes a new map, it does not change this one
-	for _, t := range types {
-		if t.Retain > 0 {
-			shortest = min(shortest, t.Retain)
-		}
-	}
-	return func(typ string) time.Duration {
-		if r := types[typ].Retain; r > 0 {
-			return r
-		}
-		return s.cfg.Retain
-	}, shortest
 }

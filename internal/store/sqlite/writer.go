@@ -61,7 +61,6 @@ type writer struct {
 
 	st        statements
 	nextSeq   int64
-	nextDefer int64
 	lastEpoch int64 // of a claim; never goes back
 	subs      map[string]*subscription
 	terms     map[string]int64 // epochs of the leases of forgotten ones, so that none comes again
@@ -70,23 +69,20 @@ type writer struct {
 	counts   counts                  // of documents, changed in this group
 	before   map[string]subscription // of those changed in this group
 	firstSeq int64                   // nextSeq when the group began
-	firstDef int64
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	w := &writer{s: s, conn: s.conn, queue: make(chan *request, queueLimit), gone: make(chan struct{}),
 		subs: map[string]*subscription{}, terms: map[string]int64{}, before: map[string]subscription{}}
-	var last, trimmed, deferred, epochs sql.NullInt64
+	var last, trimmed, epochs sql.NullInt64
 	err := errors.Join(
 		w.conn.QueryRowContext(ctx, "select max(seq) from events").Scan(&last),
 		w.conn.QueryRowContext(ctx, "select max(cast(value as integer)) from meta where key = ?", trimmedKey).Scan(&trimmed),
-		w.conn.QueryRowContext(ctx, "select max(seq) from sqlite_sequence where name = 'deferred'").Scan(&deferred),
 		w.conn.QueryRowContext(ctx, "select max(epoch) from claims where done = 0").Scan(&epochs))
 	if err != nil {
 		return nil, err
 	}
 	w.nextSeq = max(last.Int64, trimmed.Int64) + 1
-	w.nextDefer = deferred.Int64 + 1
 	w.lastEpoch = epochs.Int64
 	if err := w.loadSubscriptions(ctx); err != nil {
 		return nil, err
@@ -217,7 +213,7 @@ func (w *writer) gather(group []*request) []*request {
 // fails.
 func (w *writer) commit(group []*request) {
 	ctx := context.Background()
-	w.firstSeq, w.firstDef, w.rows = w.nextSeq, w.nextDefer, w.rows[:0]
+	w.firstSeq, w.rows = w.nextSeq, w.rows[:0]
 	clear(w.before)
 	w.counts.reset()
 	if err := w.s.lost(); err != nil {
@@ -277,7 +273,7 @@ func (w *writer) transaction(ctx context.Context, group []*request) error {
 
 // restore puts the writer's memory back to what it was before the group.
 func (w *writer) restore() {
-	w.nextSeq, w.nextDefer, w.rows = w.firstSeq, w.firstDef, w.rows[:0]
+	w.nextSeq, w.rows = w.firstSeq, w.rows[:0]
 	for name, s := range w.before {
 		if s.name == "" {
 			delete(w.subs, name)
@@ -305,8 +301,16 @@ func (w *writer) request(ctx context.Context, r *request) error {
 		r.err = err
 		return nil
 	}
+	now := b.At
+	if now.IsZero() {
+		now = w.s.cfg.Clock.Now()
+	}
+	if err := b.Check(now); err != nil {
+		r.err = err
+		return nil
+	}
 	if r.apply == nil && !conditional(b) {
-		return w.effects(ctx, r)
+		return w.effects(ctx, r, now)
 	}
 	if r.apply != nil { // it may read what the group did so far
 		if err := w.flushEvents(ctx); err != nil {
@@ -317,7 +321,7 @@ func (w *writer) request(ctx context.Context, r *request) error {
 		return err
 	}
 	w.counts.begin()
-	err := w.conditions(ctx, r)
+	err := w.conditions(ctx, r, now)
 	var no refused
 	if errors.As(err, &no) {
 		w.counts.drop()
@@ -333,7 +337,7 @@ func (w *writer) request(ctx context.Context, r *request) error {
 	if no.err != nil {
 		return nil
 	}
-	return w.effects(ctx, r)
+	return w.effects(ctx, r, now)
 }
 
 // conditional reports whether applying a batch may find that it cannot be.
@@ -345,21 +349,21 @@ func conditional(b *store.Batch) bool {
 
 // conditions applies what may be refused; first what somebody else may have taken,
 // which no rerun mends.
-func (w *writer) conditions(ctx context.Context, r *request) error {
+func (w *writer) conditions(ctx context.Context, r *request, now time.Time) error {
 	if r.apply != nil {
 		return r.apply(ctx, w)
 	}
 	if err := w.waiting(ctx, r.batch); err != nil {
 		return err
 	}
-	if err := w.prove(ctx, r.batch, w.s.cfg.Clock.Now()); err != nil {
+	if err := w.prove(ctx, r.batch, now); err != nil {
 		return err
 	}
 	if err := w.expect(ctx, r.batch.Meta); err != nil {
 		return err
 	}
 	for i := range r.batch.Documents {
-		version, err := w.document(ctx, &r.batch.Documents[i])
+		version, err := w.document(ctx, &r.batch.Documents[i], now)
 		if err != nil {
 			return err
 		}
@@ -371,7 +375,7 @@ func (w *writer) conditions(ctx context.Context, r *request) error {
 // waiting takes away what a batch is done with of what waits.
 func (w *writer) waiting(ctx context.Context, b *store.Batch) error {
 	for _, id := range b.Release {
-		if err := taken("deferred delivery %d is gone", id)(w.st.releaseDeferred.ExecContext(ctx, id)); err != nil {
+		if err := taken("deferred delivery %s is gone", id)(w.st.releaseDeferred.ExecContext(ctx, id)); err != nil {
 			return err
 		}
 	}
@@ -401,23 +405,21 @@ func (w *writer) expect(ctx context.Context, list []store.Meta) error {
 }
 
 // effects applies what cannot be refused.
-func (w *writer) effects(ctx context.Context, r *request) error {
+func (w *writer) effects(ctx context.Context, r *request, now time.Time) error {
 	b := r.batch
 	var err error
-	if r.result.Seqs, err = w.appendEvents(ctx, b.Events); err != nil {
+	if r.result.Seqs, err = w.appendEvents(ctx, b.Events, now); err != nil {
 		return err
 	}
 	for i := range b.Delayed {
-		if err := w.delay(ctx, &b.Delayed[i]); err != nil {
+		if err := w.delay(ctx, &b.Delayed[i], now); err != nil {
 			return err
 		}
 	}
 	for i := range b.Defer {
-		id, err := w.deferDelivery(ctx, &b.Defer[i])
-		if err != nil {
+		if err := w.deferDelivery(ctx, &b.Defer[i]); err != nil {
 			return err
 		}
-		r.result.DeferredIDs = append(r.result.DeferredIDs, id)
 	}
 	for _, p := range b.Park {
 		if _, err := w.st.park.ExecContext(ctx, p.Subscription, p.Group, p.Seq); err != nil {

@@ -298,7 +298,7 @@ func retentionOfClaims(s *suite) {
 	s.claim(store.TickClaim, store.Tick{Pipeline: "p", Scheduled: epoch.Add(-time.Hour)}.Key())
 	trim := func(want int64) {
 		s.Helper()
-		if n, err := s.s.Trim(s.Context(), s.clock.Now()); err != nil || n != want {
+		if n, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep); err != nil || n != want {
 			s.Errorf("%d rows went, want %d, %v", n, want, err)
 		}
 	}

@@ -19,7 +19,7 @@ func counting(s *suite) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	declare := func() {
 		list := []store.Collection{{Name: "c0", Retain: 5 * time.Hour}, {Name: "c1", Index: []string{"k"}}, {Name: "c2", Unique: []string{"k"}}, {Name: "c3", History: true}}
-		_ = s.s.Configure(s.Context(), list[r.IntN(2):], nil) // documents that collide are refused, and stay
+		_ = s.prepare(list[r.IntN(2):]) // documents that collide are refused, and stay
 	}
 	declare()
 	outcomes := map[bool]int{}
@@ -33,7 +33,7 @@ func counting(s *suite) {
 		case 2, 3:
 			s.clock.Advance(time.Duration(r.IntN(6)) * time.Hour)
 		case 4:
-			_, err := s.s.Trim(s.Context(), s.clock.Now())
+			_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 			s.must(err)
 		default:
 			for _, err := range s.submit(r) {
@@ -66,7 +66,7 @@ func (s *suite) submit(r *rand.Rand) []error {
 			b.Documents = append(b.Documents, w)
 		}
 		wg.Add(1)
-		s.s.Submit(b, func(_ store.Result, err error) { errs[i] = err; wg.Done() })
+		s.s.Submit(s.keeping(b), func(_ store.Result, err error) { errs[i] = err; wg.Done() })
 	}
 	wg.Wait()
 	return errs

@@ -42,7 +42,7 @@ func documents(s *suite) {
 
 func unique(s *suite) {
 	declare := func() error {
-		return s.s.Configure(s.Context(), []store.Collection{{Name: "c", Unique: []string{"mail"}, Index: []string{"a.b"}, History: true}}, nil)
+		return s.prepare([]store.Collection{{Name: "c", Unique: []string{"mail"}, Index: []string{"a.b"}, History: true}})
 	}
 	s.must(declare())
 	s.commit(&store.Batch{Documents: []store.Write{put("a", `{"mail":"x"}`), put("b", `{"mail":null}`), put("d", `{}`)}})
@@ -51,7 +51,7 @@ func unique(s *suite) {
 	if !errors.As(err, &c) || c.Reason != "unique" || c.Field != "mail" {
 		s.Errorf("%v", err)
 	}
-	s.must(s.s.Configure(s.Context(), nil, nil))
+	s.must(s.prepare(nil))
 	s.commit(&store.Batch{Documents: []store.Write{put("e", `{"mail":"x"}`)}})
 	if err := declare(); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "documents a and e of c have the same mail") {
 		s.Errorf("a unique key over documents that collide: %v", err)
@@ -62,7 +62,7 @@ func unique(s *suite) {
 }
 
 func expiry(s *suite) {
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", Retain: time.Hour}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", Retain: time.Hour}}))
 	w := put("own", `{}`)
 	w.Expires = epoch.Add(time.Minute)
 	s.commit(&store.Batch{Documents: []store.Write{put("a", `{}`), w}})
@@ -72,7 +72,7 @@ func expiry(s *suite) {
 	}
 	s.commit(&store.Batch{Documents: []store.Write{{Kind: store.Insert, Collection: "c", ID: "own", Document: `{"again":true}`}}})
 	s.clock.Advance(2 * time.Hour)
-	_, err := s.s.Trim(s.Context(), s.clock.Now())
+	_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	if s.count() != 0 {
 		s.Errorf("%d documents", s.count())
@@ -80,7 +80,7 @@ func expiry(s *suite) {
 }
 
 func uniqueKinds(s *suite) {
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", Unique: []string{"k"}}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", Unique: []string{"k"}}}))
 	for i, v := range []string{`1`, `"1"`, `true`, `false`, `0`, `[1]`, `"[1]"`, `{"a":1}`, `1.5`, `null`, `null`, `9007199254740993`, `9007199254740992`} {
 		if _, err := s.s.Commit(s.Context(), &store.Batch{Documents: []store.Write{put(fmt.Sprint(i), `{"k":`+v+`}`)}}); err != nil {
 			s.Errorf("%s: %v", v, err)
@@ -93,7 +93,7 @@ func uniqueKinds(s *suite) {
 }
 
 func expiredKeys(s *suite) {
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", Unique: []string{"k"}, Retain: time.Hour}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", Unique: []string{"k"}, Retain: time.Hour}}))
 	s.commit(&store.Batch{Documents: []store.Write{put("a", `{"k":1}`), put("b", `{"k":2}`)}})
 	s.clock.Advance(2 * time.Hour)
 	s.commit(&store.Batch{Documents: []store.Write{put("c", `{"k":1}`), put("b", `{"k":3}`), put("d", `{"k":2}`)}})
@@ -129,7 +129,7 @@ func advance(s *suite) {
 }
 
 func versions(s *suite) {
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", History: true, Retain: 24 * time.Hour}, {Name: "plain"}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", History: true, Retain: 24 * time.Hour}, {Name: "plain"}}))
 	for i := range 3 {
 		doc := fmt.Sprintf(`{"n":%d}`, i)
 		s.commit(&store.Batch{Documents: []store.Write{put("a", doc), {Collection: "plain", ID: "a", Document: doc}}})
@@ -154,9 +154,9 @@ func versions(s *suite) {
 	if got := show("plain"); got != "" {
 		s.Errorf("kept though nobody asked: %s", got)
 	}
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", History: true, Retain: 24 * time.Hour}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", History: true, Retain: 24 * time.Hour}}))
 	s.clock.Advance(23 * time.Hour)
-	_, err := s.s.Trim(s.Context(), s.clock.Now())
+	_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	if got := show("c"); got != `1 {"n":3} 3 {"n":2} ` {
 		s.Errorf("after a day: %s", got)

@@ -100,7 +100,7 @@ func findEverything(s *suite) {
 		for n := range paths {
 			collections = append(collections, store.Collection{Name: fmt.Sprint("c", n), Index: declared})
 		}
-		s.must(s.s.Configure(s.Context(), collections, nil))
+		s.must(s.prepare(collections))
 		for n, p := range paths {
 			s.orders(fmt.Sprint("c", n), p.path)
 			s.conditions(fmt.Sprint("c", n), p.path)

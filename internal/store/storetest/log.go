@@ -56,20 +56,18 @@ func events(s *suite) {
 }
 
 func dedupe(s *suite) {
-	configure := func() {
-		s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "short", Dedupe: time.Minute}}))
-	}
-	configure()
 	once := func(typ string) int64 {
 		ev := event(typ, 1)
 		ev.DedupeID = "same"
+		if typ == "short" {
+			ev.DedupeFor = time.Minute
+		}
 		return s.commit(&store.Batch{Events: []*pipelined.Event{ev}}).Seqs[0]
 	}
 	if once("short") != 1 || once("short") != 0 || once("long") != 2 || once("long") != 0 {
 		s.Error("a duplicate entered the log, or a first did not")
 	}
 	s.reopen()
-	configure()
 	s.clock.Advance(2 * time.Minute)
 	if once("short") == 0 || once("long") != 0 {
 		s.Error("the window of a type is not kept")
@@ -245,17 +243,17 @@ func ended(l store.Lease) bool {
 func deferred(s *suite) {
 	ev := store.StoredEvent{Seq: 7, Event: *event("x", 7)}
 	s.subscribe("sub", 0)
-	r := s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 7)}, Defer: []store.Deferred{
-		{Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
-		{Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
+	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 1, 7)}, Defer: []store.Deferred{
+		{ID: "d1", Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
+		{ID: "d0", Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
 	s.reopen()
 	list, err := s.s.Deferred(s.Context(), "sub")
 	if err != nil || len(list) != 2 || list[0].Attempt != 3 || list[1].OrderKey != "k" || list[1].Event.Data != ev.Data ||
-		list[1].ID != r.DeferredIDs[0] || !list[1].Due.Equal(epoch.Add(time.Hour)) || list[1].Event.Seq != 7 {
+		list[1].ID != "d1" || !list[1].Due.Equal(epoch.Add(time.Hour)) || list[1].Event.Seq != 7 {
 		s.Fatalf("%+v %v", list, err)
 	}
-	s.commit(&store.Batch{Release: []int64{r.DeferredIDs[0]}})
-	s.refused(&store.Batch{Release: []int64{r.DeferredIDs[0]}}, store.ErrTaken)
+	s.commit(&store.Batch{Release: []string{"d1"}})
+	s.refused(&store.Batch{Release: []string{"d1"}}, store.ErrTaken)
 	if list, err = s.s.Deferred(s.Context(), "sub"); err != nil || len(list) != 1 {
 		s.Errorf("%d wait, %v", len(list), err)
 	}
@@ -282,14 +280,14 @@ func delayed(s *suite) {
 }
 
 func retention(s *suite) {
-	s.must(s.s.Configure(s.Context(), nil, []store.EventType{{Type: "long", Retain: 365 * 24 * time.Hour}}))
+	s.keep = store.Retain(nil, []store.EventType{{Type: "long", Retain: 365 * 24 * time.Hour}})
 	s.subscribe("slow", 0)
 	for i := range 10 {
 		s.commit(&store.Batch{Events: []*pipelined.Event{event(map[bool]string{true: "long", false: "short"}[i == 2], i)}})
 	}
 	s.commit(&store.Batch{Acks: []store.Ack{s.ack("slow", 1, 5)}})
 	s.clock.Advance(30 * 24 * time.Hour)
-	removed, err := s.s.Trim(s.Context(), s.clock.Now())
+	removed, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	list, err := s.s.Read(s.Context(), 0, 100)
 	if err != nil || removed != 4 || len(list) != 6 || list[0].Type != "long" || list[1].Seq != 6 {
@@ -300,7 +298,7 @@ func retention(s *suite) {
 func numbers(s *suite) {
 	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2)}})
 	s.clock.Advance(365 * 24 * time.Hour)
-	if n, err := s.s.Trim(s.Context(), s.clock.Now()); err != nil || n != 2 {
+	if n, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep); err != nil || n != 2 {
 		s.Fatalf("%d %v", n, err)
 	}
 	s.reopen()
@@ -361,13 +359,13 @@ func forgotten(s *suite) {
 	s.commit(&store.Batch{Acks: []store.Ack{s.ack("sub", 0, 2)}})
 	expect(store.Owed{From: 1, To: 2})
 	parked := []store.Parked{{Subscription: "sub", Group: "g", Seq: 1}}
-	r := s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 1, 1)}, Park: parked,
-		Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
+	s.commit(&store.Batch{Folds: []store.Fold{s.fold("sub", 1, 1)}, Park: parked,
+		Defer: []store.Deferred{{ID: "d", Subscription: "sub", Event: store.StoredEvent{Event: *event("x", 1)}, Due: epoch}}})
 	expect(store.Owed{Waiting: 1, Aside: 1})
 	s.commit(&store.Batch{Unpark: parked})
 	expect(store.Owed{Waiting: 1})
 	s.reopen()
-	s.commit(&store.Batch{Release: r.DeferredIDs})
+	s.commit(&store.Batch{Release: []string{"d"}})
 	l := s.lease("sub")
 	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 3)}})
 	expect(store.Owed{From: 3, To: 3})
@@ -387,11 +385,11 @@ func forgotten(s *suite) {
 
 func retentionOfWaiting(s *suite) {
 	s.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1), event("x", 2), event("x", 3)}})
-	r := s.commit(&store.Batch{Defer: []store.Deferred{{Subscription: "sub", Event: store.StoredEvent{Seq: 2, Event: *event("x", 2)}, Due: epoch.Add(time.Hour)}}})
+	s.commit(&store.Batch{Defer: []store.Deferred{{ID: "d", Subscription: "sub", Event: store.StoredEvent{Seq: 2, Event: *event("x", 2)}, Due: epoch.Add(time.Hour)}}})
 	s.clock.Advance(30 * 24 * time.Hour)
 	trim := func(want string) {
 		s.Helper()
-		if _, err := s.s.Trim(s.Context(), s.clock.Now()); err != nil {
+		if _, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep); err != nil {
 			s.Fatal(err)
 		}
 		if got := s.found(store.EventQuery{}); got != want {
@@ -399,7 +397,7 @@ func retentionOfWaiting(s *suite) {
 		}
 	}
 	trim("[2]")
-	s.commit(&store.Batch{Release: r.DeferredIDs})
+	s.commit(&store.Batch{Release: []string{"d"}})
 	trim("[]")
 }
 
@@ -415,7 +413,7 @@ func parked(s *suite) {
 	s.commit(park)
 	s.commit(park) // who does not know whether it happened may repeat it
 	s.clock.Advance(365 * 24 * time.Hour)
-	_, err := s.s.Trim(s.Context(), s.clock.Now())
+	_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	s.reopen()
 	groups, err := s.s.ParkedGroups(s.Context(), "sub")

@@ -23,7 +23,7 @@ type model struct {
 	done     map[string]map[int64]bool
 	docs     map[string]modelDoc
 	claims   map[string]modelClaim
-	deferred map[int64]int64 // number to the event's
+	deferred map[string]int64 // id to the number of the event
 	meta     map[string]string
 }
 
@@ -51,11 +51,10 @@ func (d modelDoc) expired(now time.Time) bool { return !d.expires.IsZero() && !d
 
 func newModel() *model {
 	return &model{dedupe: map[string]time.Time{}, floors: map[string]int64{}, done: map[string]map[int64]bool{}, docs: map[string]modelDoc{},
-		claims: map[string]modelClaim{}, deferred: map[int64]int64{}, meta: map[string]string{}}
+		claims: map[string]modelClaim{}, deferred: map[string]int64{}, meta: map[string]string{}}
 }
 
-// apply commits a batch and returns what the store should, the numbers of waiting
-// deliveries aside, which the store chooses.
+// apply commits a batch and returns what the store should.
 func (m *model) apply(b *store.Batch, now time.Time) (r store.Result, err error) {
 	docs := maps.Clone(m.docs)
 	if m.taken(b) {
@@ -80,6 +79,9 @@ func (m *model) apply(b *store.Batch, now time.Time) (r store.Result, err error)
 	}
 	for _, id := range b.Release {
 		delete(m.deferred, id)
+	}
+	for _, d := range b.Defer {
+		m.deferred[d.ID] = d.Event.Seq
 	}
 	for _, ev := range b.Events {
 		r.Seqs = append(r.Seqs, m.publish(ev, now))
@@ -112,7 +114,7 @@ func (m *model) taken(b *store.Batch) bool {
 	return slices.ContainsFunc(b.Folds, func(f store.Fold) bool { _, known := m.floors[f.Subscription]; return !known }) ||
 		slices.ContainsFunc(slices.Concat(b.Claims, b.Drop), m.lost) ||
 		slices.ContainsFunc(b.Values, func(v store.ClaimValue) bool { return m.lost(v.Claim) }) ||
-		slices.ContainsFunc(b.Release, func(id int64) bool { _, there := m.deferred[id]; return !there })
+		slices.ContainsFunc(b.Release, func(id string) bool { _, there := m.deferred[id]; return !there })
 }
 
 func write(docs map[string]modelDoc, w store.Write, now time.Time) (int64, error) {
@@ -208,7 +210,7 @@ func modelled(s *suite) {
 			w.subscribe()
 			w.acquire()
 		case 3:
-			_, err := s.s.Trim(s.Context(), s.clock.Now())
+			_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 			s.must(err)
 			w.model.trim(s.clock.Now())
 		default:
@@ -271,10 +273,6 @@ func (w *walk) commits() {
 			w.Errorf("batch %+v: %v, want %v", b, got.err, err)
 			continue
 		}
-		for j, id := range got.r.DeferredIDs {
-			w.model.deferred[id] = b.Defer[j].Event.Seq
-		}
-		got.r.DeferredIDs = nil
 		if !reflect.DeepEqual(got.r, want) {
 			w.Errorf("batch %+v: %+v, want %+v", b, got.r, want)
 		}
@@ -383,7 +381,8 @@ func (w *walk) places(b *store.Batch) {
 func (w *walk) waiting(b *store.Batch) {
 	if len(w.model.events) > 0 && w.random.IntN(4) == 0 {
 		ev := w.model.events[w.random.IntN(len(w.model.events))]
-		b.Defer = append(b.Defer, store.Deferred{Subscription: "waits", Due: epoch, Attempt: 2, Event: store.StoredEvent{Seq: ev.seq, Event: pipelined.Event{ID: ev.id, Data: `{}`}}})
+		w.names++
+		b.Defer = append(b.Defer, store.Deferred{ID: fmt.Sprint("w", w.names), Subscription: "waits", Due: epoch, Attempt: 2, Event: store.StoredEvent{Seq: ev.seq, Event: pipelined.Event{ID: ev.id, Data: `{}`}}})
 	}
 	if ids := slices.Sorted(maps.Keys(w.model.deferred)); len(ids) > 0 && w.random.IntN(5) == 0 {
 		b.Release = append(b.Release, ids[w.random.IntN(len(ids))])

@@ -33,6 +33,8 @@ type suite struct {
 	opener Opener
 	clock  *clock.Fake
 	s      store.Store
+	kept   map[string]store.Collection // as the revision in use declares them
+	keep   store.Retention
 }
 
 var epoch = time.Date(2026, 3, 8, 9, 30, 0, 0, time.UTC)
@@ -65,6 +67,10 @@ func cases() map[string]func(*suite) {
 		"events are numbered in order and read back":         events,
 		"events are found by patterns of types":              patterns,
 		"duplicates within the window are dropped":           dedupe,
+		"a batch happens at its own moment":                  moments,
+		"an event that is far ahead is refused":              ahead,
+		"the log goes by when an event was appended":         appended,
+		"an index is built for all and dropped by the last":  prepared,
 		"a number is acknowledged once":                      acks,
 		"of many who acknowledge a number one does":          contendedAcks,
 		"acknowledged ranges join":                           ranges,
@@ -123,8 +129,34 @@ func (s *suite) reopen() {
 	s.s = s.open()
 }
 
+// prepare is what a revision does that takes the place of the one before.
+func (s *suite) prepare(list []store.Collection) error {
+	s.Helper()
+	if err := s.s.Prepare(s.Context(), "revision", list); err != nil {
+		return err
+	}
+	s.kept, s.keep = map[string]store.Collection{}, store.Retain(list, nil)
+	for _, c := range list {
+		s.kept[c.Name] = c
+	}
+	return s.s.Retire(s.Context(), "none")
+}
+
+// keeping says in the writes of a batch how their collections are kept.
+func (s *suite) keeping(b *store.Batch) *store.Batch {
+	for i := range b.Documents {
+		w := &b.Documents[i]
+		if c := s.kept[w.Collection]; w.Kind != store.Delete && w.Expires.IsZero() {
+			w.Expires = c.Expires(s.clock.Now())
+		}
+		w.History = s.kept[w.Collection].History
+	}
+	return b
+}
+
 func (s *suite) commit(b *store.Batch) store.Result {
 	s.Helper()
+	s.keeping(b)
 	r, err := s.s.Commit(s.Context(), b)
 	s.must(err)
 	return r
@@ -269,7 +301,7 @@ func independent(s *suite) {
 // impossible batches are neither conflicts nor the medium's failure: a text that is
 // no document cannot go into an index.
 func impossible(s *suite) {
-	s.must(s.s.Configure(s.Context(), []store.Collection{{Name: "c", Index: []string{"n"}}}, nil))
+	s.must(s.prepare([]store.Collection{{Name: "c", Index: []string{"n"}}}))
 	var wg sync.WaitGroup
 	errs := make([]error, 20)
 	for i := range errs {
@@ -324,7 +356,7 @@ func history(s *suite) {
 		s.Errorf("%v, %v", some, err)
 	}
 	s.clock.Advance(60 * 24 * time.Hour)
-	_, err = s.s.Trim(s.Context(), s.clock.Now())
+	_, err = s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	if all, err = s.s.FindExecutions(s.Context(), store.ExecutionQuery{}); err != nil || len(all) != 0 {
 		s.Errorf("%d executions after two months, %v", len(all), err)
