@@ -46,6 +46,7 @@ var house = []string{
 	"engine/program",
 	"engine/revision",
 	"engine/attempt",
+	"engine/aftermath",
 	"engine/edge",
 	"engine/consumer",
 	"engine/scheduler",

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"pipelined"
+	"pipelined/engine/aftermath"
 	"pipelined/engine/attempt"
 	"pipelined/engine/broker"
 	"pipelined/engine/consumer"
@@ -81,6 +82,7 @@ type Engine struct {
 	edge      *edge.Edge
 	consumer  *consumer.Consumer
 	scheduler *scheduler.Scheduler
+	aftermath *aftermath.Aftermath
 	recovery  recovery
 
 	work       context.Context // ends when the drain limit is over
@@ -105,10 +107,14 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	if err := e.Swap(ctx, p); err != nil {
 		return nil, err
 	}
+	orphans, err := e.runner.Adopt(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := e.recovery.begin(ctx); err != nil {
 		return nil, err
 	}
-	return e, nil
+	return e, e.aftermath.Begin(ctx, orphans)
 }
 
 // wire makes the parts and shows them to each other.
@@ -123,6 +129,8 @@ func (e *Engine) wire() {
 		},
 	}).Init()
 	e.consumer = &consumer.Consumer{Runner: e.runner, Current: &e.revisions.current, Redrive: redriveSubscription}
+	e.aftermath = aftermath.New(e.runner, &e.revisions.current)
+	e.runner.Leave, e.runner.Give = e.aftermath.Leave, e.aftermath.Give
 	e.scheduler = scheduler.New(e.runner, &e.revisions.current)
 	e.edge = &edge.Edge{Runner: e.runner, Current: &e.revisions.current, MaxRequests: c.MaxRequests, Ready: e.Ready,
 		AcceptedType: func(pipeline string) string { return consumer.RequestPrefix + pipeline }, Complete: e.revisions.complete}
@@ -142,14 +150,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts sync.WaitGroup
-	errs := make([]error, 3)
+	errs := make([]error, 4)
 	recovered := make(chan struct{})
 	parts.Go(func() {
 		e.recovery.run(intake)
+		e.aftermath.First(intake, e.work)
 		close(recovered)
 		errs[0] = e.broker.Run(intake, e.work)
 	})
 	parts.Go(func() { <-recovered; errs[1] = e.scheduler.Run(intake, e.work) })
+	parts.Go(func() { <-recovered; errs[3] = e.aftermath.Run(intake, e.work) })
 	parts.Go(func() { errs[2] = housekeeping(intake, e) })
 	<-ctx.Done()
 	e.stopping.Store(true)
@@ -199,11 +209,15 @@ func (e *Engine) RunDue(ctx context.Context) (int, error) {
 			return n, err
 		}
 		e.consumer.Wait()
+		left, err := e.aftermath.RunDue(ctx, e.work)
+		if n += left; err != nil {
+			return n, err
+		}
 		if _, err := e.broker.Dispatch(ctx); err != nil {
 			return n, err
 		}
 		d := e.broker.Take()
-		if d == nil && ran == 0 {
+		if d == nil && ran == 0 && left == 0 {
 			return n, nil
 		}
 		for ; d != nil; d = e.broker.Take() {

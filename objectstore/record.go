@@ -55,6 +55,7 @@ type ErrorRecord struct {
 	Request   json.RawMessage `json:"request,omitempty"`   // of a request, beside its input
 	Scheduled time.Time       `json:"scheduled,omitzero"`  // of a tick
 	Previous  time.Time       `json:"previous,omitzero"`
+	Left      json.RawMessage `json:"left,omitempty"`  // of a compensation or an after_commit: what it takes to try again
 	Count     int             `json:"count,omitempty"` // of a flood: failures that this one record stands for
 
 	History []HistoryEntry `json:"history"`

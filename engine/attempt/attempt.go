@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"pipelined"
@@ -51,10 +52,14 @@ type Attempt struct {
 	// Deliveries is how often the event was delivered to this subscription, this time
 	// included; 0 if it is not an event's.
 	Deliveries int
-	Record     string        // of the dead letters, that this starts again; empty: none
-	Progress   string        // key of how far loops that commit on their way are; empty: none does
-	Waiting    bool          // an HTTP caller waits for the answer
-	Timeout    time.Duration // of the trigger; 0 if it has none
+	Record     string // of the dead letters, that this starts again; empty: none
+	// Key names the cause across restarts, where it comes again after one: "event/orders/12".
+	// Empty: it does not come again.
+	Key      string
+	Left     *Left         // is run in place of the pipeline's steps; nil: those are run
+	Progress string        // key of how far loops that commit on their way are; empty: none does
+	Waiting  bool          // an HTTP caller waits for the answer
+	Timeout  time.Duration // of the trigger; 0 if it has none
 
 	loop loop
 }
@@ -81,6 +86,10 @@ type Outcome struct {
 	unkept    error // the failure could not be kept: nothing of it happened
 	flood     bool  // one failure of very many: counted, not kept
 	flooded   int   // how many they are, to be told now
+
+	gone  *pipelined.Problem // what is left cannot be run
+	steps *execution.Later   // of what is left
+	left  []*Left            // what the execution leaves to be done
 }
 
 // nothing reports that there is nothing to commit, whatever was gathered.
@@ -90,16 +99,24 @@ func (o *Outcome) nothing() bool { return o.Aborted || o.stale != nil || o.unkep
 type run struct {
 	*Runner
 	*Attempt
-	x *execution.Execution
-	o *Outcome
+	x    *execution.Execution
+	o    *Outcome
+	saga *saga
 }
 
 // run runs the pipeline and gathers everything that commits.
 func (r *Runner) run(ctx context.Context, a *Attempt) *Outcome {
 	o := &Outcome{ID: r.Values.NewID(), Started: r.Clock.Now(), Status: StatusOK, Batch: &store.Batch{}}
+	if a.loop.first == "" {
+		a.loop.first = o.ID
+	}
 	t := &run{Runner: r, Attempt: a, o: o}
 	t.x = t.execution()
 	defer t.x.Close()
+	if err := t.recall(ctx); err != nil {
+		o.unkept = err
+		return o
+	}
 	if err := t.flow(ctx); err != nil {
 		t.fail(ctx, err)
 	} else {
@@ -115,6 +132,12 @@ func (r *Runner) run(ctx context.Context, a *Attempt) *Outcome {
 
 // flow runs the pipeline's steps under its limits.
 func (t *run) flow(ctx context.Context) error {
+	if t.Left != nil {
+		return t.runLeft(ctx)
+	}
+	if t.saga.because != nil { // it was going back when the process died
+		return t.saga.because
+	}
 	if t.Problem != nil {
 		return t.Problem
 	}
@@ -128,13 +151,17 @@ func (t *run) flow(ctx context.Context) error {
 	}
 	ctx, cancel := t.limit(ctx, shorter(t.Pipeline.Timeout, t.Timeout))
 	defer cancel()
-	return execution.RunMain(ctx, t.x, t.Pipeline.Callee.Flow)
+	if err := execution.RunMain(ctx, t.x, t.Pipeline.Callee.Flow); err != nil {
+		return err
+	}
+	return t.x.Defer(&t.Pipeline.Callee)
 }
 
 // gather puts everything that commits into the batch.
 func (t *run) gather() {
 	o := t.o
 	o.Batch.At = t.Clock.Now()
+	t.leave()
 	t.x.Effects.Fill(o.Batch)
 	o.Reply = t.x.Reply()
 	if o.Status != StatusRetrying {
@@ -143,7 +170,23 @@ func (t *run) gather() {
 			o.Batch.Meta = append(o.Batch.Meta, store.Meta{Key: t.Progress})
 		}
 	}
+	t.settleSaga()
 	t.record()
+}
+
+// leave adds to the batch what the execution leaves to be done after it.
+func (t *run) leave() {
+	for i, d := range t.x.Effects.TakeDeferred() {
+		t.o.left = append(t.o.left, &Left{
+			Trigger: AfterTrigger, Pipeline: t.Pipeline.Name, In: d.Later.Pipeline, Group: t.o.ID, Order: -i,
+			Of: t.origin(), At: d.Place, Values: d.Values, Row: LeftPrefix + "after/" + t.o.ID + "/" + strconv.Itoa(i),
+		})
+	}
+	for _, l := range t.o.left {
+		if err := l.Keep(t.o.Batch); err != nil {
+			panic(err) // texts and numbers, and JSON that was written before
+		}
+	}
 }
 
 // limit bounds a run; 0 is no limit.

@@ -108,6 +108,9 @@ func counter[T any](c *Counters, m map[string]*T, name string) *T {
 }
 
 func (c *Counters) ended(a *Attempt, o *Outcome) {
+	if a.Left != nil {
+		return // it is part of an execution that is counted
+	}
 	p := c.of(a.Pipeline.Name)
 	switch o.Status {
 	case StatusOK:

@@ -28,13 +28,16 @@ func (t *run) fail(ctx context.Context, err error) {
 	t.o.Problem, t.o.Status = p, StatusFailed
 	t.x.Effects.Drop()
 	t.x.DropReply()
+	if t.Left != nil {
+		t.failLeft(ctx, p)
+		return
+	}
 	if t.putOff(p) {
 		return
 	}
 	hctx, cancel := t.limit(ctx, t.Pipeline.Timeout)
 	defer cancel()
-	t.compensate(hctx, p)
-	if !t.onError(hctx) {
+	if !t.compensate(hctx, p) || !t.onError(hctx) {
 		return
 	}
 	if err := t.keep(ctx); err != nil { // not within the pipeline's time, which its handlers may have used up
@@ -85,14 +88,6 @@ func (t *run) beyond(ctx context.Context, err error) bool {
 	return true
 }
 
-// compensate undoes what succeeded. What fails of it is in the log and in the record
-// of the failure, and is never told to a caller.
-func (t *run) compensate(ctx context.Context, p *pipelined.Problem) {
-	for _, q := range t.x.Compensate(ctx, p) {
-		t.note("a compensation failed: " + q.Error())
-	}
-}
-
 // note adds to the record of the failure what else went wrong.
 func (t *run) note(what string) {
 	p := t.o.Problem.Clone()
@@ -121,13 +116,13 @@ func (t *run) onError(ctx context.Context) bool {
 	t.x.Effects.Rollback(mark)
 	t.x.DropReply()
 	t.o.Problem = execution.Because(err, t.o.Problem)
-	return true
+	return t.compensate(ctx, t.o.Problem) // what on_error itself did
 }
 
 // putOff has the cause come again later, if its trigger says so and attempts remain.
 func (t *run) putOff(p *pipelined.Problem) bool {
 	sub, ok := t.Pipeline.Plan.(*triggers.Subscription)
-	if !ok || t.Deliveries == 0 || t.Deliveries >= sub.Retry.Attempts || !p.Retriable && sub.Retry.When == nil {
+	if !ok || t.saga.because != nil || t.Deliveries == 0 || t.Deliveries >= sub.Retry.Attempts || !p.Retriable && sub.Retry.When == nil {
 		return false
 	}
 	if sub.Retry.When != nil {

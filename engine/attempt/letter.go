@@ -81,6 +81,9 @@ func (t *run) letter(ctx context.Context) (rec *objectstore.ErrorRecord, version
 		rec.Fail(ev, input, t.o.Problem, t.Number, t.Clock.Now())
 	}
 	rec.Trigger, rec.Execution = t.Trigger, t.o.ID
+	if t.Left != nil {
+		return rec, version, t.Left.record(rec)
+	}
 	if t.Event == nil {
 		t.start(rec)
 	}

@@ -30,6 +30,13 @@ type Runner struct {
 	// order of the log.
 	Committed func(*store.Batch, store.Result)
 
+	// Leave takes over what an execution left to be done, which is durable; held says that
+	// it is to wait for Rest.Start. What it returns is nil if nothing of it belongs to the
+	// run. Give takes over the sagas that nothing takes up again.
+	Leave func(left []*Left, held bool) *Rest
+	Give  func(saga string)
+
+	Sagas    Sagas
 	Counters Counters
 	Recent   Recent
 	turns    turns
@@ -50,6 +57,9 @@ type Ending struct {
 	// store.ErrTaken where somebody else has claimed the cause: the outcome is dropped.
 	// Otherwise nothing of it happened, and the cause decides.
 	Err error
+	// Rest is what the run still does after its commit. Where a caller waited for the
+	// answer it begins with Rest.Start.
+	Rest *Rest
 }
 
 const (
@@ -65,7 +75,8 @@ type loop struct {
 	began   time.Time // of the first run
 	runs    int       // so far
 	met     []document
-	problem error // what running again did not mend: the attempt fails of it
+	first   string // id of the first run
+	problem error  // what running again did not mend: the attempt fails of it
 }
 
 // Start runs an attempt and returns when its batch is handed to the store; done is
@@ -200,10 +211,40 @@ func (r *Runner) end(a *Attempt, e Ending) Ending {
 		r.Counters.ended(a, e.Outcome)
 		r.Recent.add(e.execution)
 		r.tell(a, e.Outcome)
+		e.Rest = r.handOver(e.left, a.Waiting)
 	case taken(e.Err):
 		r.Counters.of(a.Pipeline.Name).Taken.Add(1)
 	}
+	r.close(a, e)
 	return e
+}
+
+// HandOver has what is left to be done, and durable, taken over.
+func (r *Runner) HandOver(left []*Left) *Rest { return r.handOver(left, false) }
+
+func (r *Runner) handOver(left []*Left, held bool) *Rest {
+	if len(left) == 0 || r.Leave == nil {
+		return nil
+	}
+	for _, l := range left {
+		if l.Trigger == UndoTrigger {
+			r.Sagas.Remove(l.Group)
+		}
+	}
+	return r.Leave(left, held)
+}
+
+// close lets go of an attempt's saga. One that did not end and that nothing takes up again
+// is given away, to be undone.
+func (r *Runner) close(a *Attempt, e Ending) {
+	saga := a.sagaName()
+	switch {
+	case a.Left != nil || !r.Sagas.has(saga):
+	case !e.Aborted && e.Err == nil && e.Status != StatusRetrying:
+		r.Sagas.Remove(saga)
+	case a.Key == "" && r.Give != nil:
+		r.Give(saga)
+	}
 }
 
 // Commit commits a batch, waits until it is durable, and has its events delivered.

@@ -1,6 +1,8 @@
 package attempt
 
 import (
+	"cmp"
+
 	"pipelined/engine/execution"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
@@ -8,18 +10,29 @@ import (
 
 // execution builds what the run's steps run in, with the scope they read.
 func (t *run) execution() *execution.Execution {
+	if t.Left != nil {
+		return t.resumeLeft()
+	}
+	r := t.newRun()
+	r.Journal = t
+	x := execution.New(r, &t.Pipeline.Callee)
+	t.scope(x)
+	return x
+}
+
+// newRun is what all branches of the run share.
+func (t *run) newRun() *execution.Run {
 	p, rev := t.Pipeline, t.Revision
 	r := &execution.Run{
 		ID: t.o.ID, Pipeline: p.Name, Version: p.Version, Revision: rev.Revision, Project: rev.Name,
 		Attempt: t.Number, StartedAt: t.o.Started, Clock: t.Clock, Values: t.Values, Host: t.Host, Logger: t.Logger,
 		Store: t.Store, Collection: rev.Collection, Redaction: rev.Redaction, Program: rev, Clients: rev.Opened, Refuse: t.Refuse(rev),
 	}
+	r.Origin = cmp.Or(t.Key, t.loop.first)
 	if t.Event != nil {
-		r.EventID = t.Event.ID
+		r.EventID, r.Origin = t.Event.ID, t.Event.ID
 	}
-	x := execution.New(r, &p.Callee)
-	t.scope(x)
-	return x
+	return r
 }
 
 func (t *run) scope(x *execution.Execution) {

@@ -72,7 +72,12 @@ func (c *Consumer) drop(ctx context.Context, kept objectstore.Collections, p *pr
 	r := c.Runner
 	b := &store.Batch{At: c.Runner.Clock.Now()}
 	d.Settle(b)
-	if err := c.discard(ctx, kept, p, &d.Event, why, b); err != nil {
+	err := c.discard(ctx, kept, p, &d.Event, why, b)
+	var left []*attempt.Left
+	if err == nil {
+		left, err = r.Orphan(ctx, eventKey(p.Name, &d.Event), attempt.Interrupted(why), b)
+	}
+	if err != nil {
 		done(attempt.Ending{Err: err})
 		return
 	}
@@ -81,6 +86,7 @@ func (c *Consumer) drop(ctx context.Context, kept objectstore.Collections, p *pr
 			r.Counters.Expired(p.Name)
 			r.Logger.Warn("an event is dropped because "+why, "pipeline", p.Name, "file", p.File,
 				"event", d.Event.ID, "type", d.Event.Type, "time", d.Event.Time)
+			r.HandOver(left)
 		}
 		done(attempt.Ending{Result: res, Err: err})
 	})

@@ -94,7 +94,7 @@ func (c *Consumer) deliver(ctx context.Context, name string, d *broker.Delivery)
 	}
 	c.busy.add()
 	done := func(e attempt.Ending) {
-		c.finish(p.Name, d, e)
+		e.Rest.Then(func() { c.finish(p.Name, d, e) })
 		rev.Unpin()
 		c.busy.done()
 	}
@@ -134,8 +134,9 @@ func (c *Consumer) attempt(rev *revision.Revision, p *program.Pipeline, d *broke
 		a.Request = func() any { return request }
 		a.Input = value.Exact(a.Input, inputPath)
 	}
+	a.Key = eventKey(p.Name, &d.Event)
 	if p.Resumable {
-		a.Progress = "progress/event/" + p.Name + "/" + strconv.FormatInt(d.Event.Seq, 10)
+		a.Progress = "progress/" + a.Key
 	}
 	return a
 }
@@ -144,6 +145,11 @@ var (
 	requestPath = value.NewPath("request")
 	inputPath   = value.NewPath("input")
 )
+
+// eventKey names an event on its way through a pipeline.
+func eventKey(pipeline string, ev *store.StoredEvent) string {
+	return "event/" + pipeline + "/" + strconv.FormatInt(ev.Seq, 10)
+}
 
 // delivery is the cause of an attempt.
 type delivery struct {

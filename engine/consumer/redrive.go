@@ -31,7 +31,7 @@ func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
 	}
 	c.busy.add()
 	done := func(e attempt.Ending) {
-		c.finish(d.Event.Key, d, e)
+		e.Rest.Then(func() { c.finish(d.Event.Key, d, e) })
 		rev.Unpin()
 		c.busy.done()
 	}
@@ -44,7 +44,17 @@ func (c *Consumer) redrive(ctx context.Context, d *broker.Delivery) {
 		c.Runner.Logger.Error("a dead letter cannot be started again", "pipeline", d.Event.Key, "event", d.Event.ID, "err", err)
 		b := &store.Batch{}
 		d.Settle(b)
-		c.Runner.Store.Submit(b, func(res store.Result, err error) { done(attempt.Ending{Result: res, Err: err}) })
+		left, err := c.Runner.Orphan(ctx, "redrive/"+d.Event.ID, attempt.Interrupted(err.Error()), b)
+		if err != nil {
+			done(attempt.Ending{Err: err})
+			return
+		}
+		c.Runner.Store.Submit(b, func(res store.Result, err error) {
+			if err == nil {
+				c.Runner.HandOver(left)
+			}
+			done(attempt.Ending{Result: res, Err: err})
+		})
 		return
 	}
 	c.Runner.Start(ctx, a, done)
@@ -70,9 +80,21 @@ func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", id, err)
 	}
+	if len(rec.Left) > 0 {
+		l, err := attempt.ReadLeft("", string(rec.Left))
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w", id, err)
+		}
+		a := attempt.LeftAttempt(rev, l, redriven{d})
+		if a == nil {
+			return nil, fmt.Errorf("there is no pipeline called %s any more", l.Pipeline)
+		}
+		a.Record, a.Number, a.Key = id, rec.Attempts+1, "redrive/"+d.Event.ID
+		return a, nil
+	}
 	a := &attempt.Attempt{
 		Revision: rev, Pipeline: p, Cause: redriven{d}, Trigger: rec.Trigger, Number: rec.Attempts + 1,
-		Record: id, Input: scalarOrRaw(rec.Input),
+		Record: id, Input: scalarOrRaw(rec.Input), Key: "redrive/" + d.Event.ID,
 	}
 	if len(rec.Request) > 0 {
 		a.Request = func() any { return value.Raw(rec.Request) }

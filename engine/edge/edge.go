@@ -119,7 +119,7 @@ func (t *target) answer(r *Request) (*pipelined.Reply, error) {
 		return nil, attempt.CommitProblem(end.Err)
 	}
 	e.Runner.Host.Point(fault.Answer)
-	r.RunID = end.ID
+	r.RunID, r.Rest = end.ID, end.Rest
 	return end.Reply, replyError(end.Outcome)
 }
 

@@ -139,6 +139,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		req.Query = r.URL.Query()
 	}
+	defer func() { req.Rest.Start() }()
 	reply, err := h.run(r.Context(), e, req)
 	switch {
 	case err != nil:

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"pipelined/engine/attempt"
 )
 
 // Request is one accepted HTTP request. Its fields are not changed once
@@ -24,6 +26,8 @@ type Request struct {
 	// RunID is set by Endpoint.Run to the id of the execution, so that a problem
 	// document can name it.
 	RunID string
+	// Rest is set by Endpoint.Run to what is to be done when the answer is sent.
+	Rest *attempt.Rest
 
 	once  sync.Once
 	scope map[string]any

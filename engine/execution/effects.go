@@ -21,18 +21,19 @@ type Effects struct {
 	docs    *objectstore.Session
 	events  []*pipelined.Event
 	delayed []store.DelayedEvent
+	after   []*Deferred
 }
 
 // Mark is a point to roll back to.
 type Mark struct {
-	events, delayed int
-	docs            objectstore.Mark
-	part            bool
+	events, delayed, after int
+	docs                   objectstore.Mark
+	part                   bool
 }
 
 // Mark remembers where the effects are.
 func (e *Effects) Mark() Mark {
-	m := Mark{events: len(e.events), delayed: len(e.delayed)}
+	m := Mark{events: len(e.events), delayed: len(e.delayed), after: len(e.after)}
 	if e.docs != nil {
 		m.docs = e.docs.Mark()
 	}
@@ -63,6 +64,7 @@ func (e *Effects) Keep() {
 func (e *Effects) Rollback(m Mark) {
 	e.events = e.events[:m.events]
 	e.delayed = e.delayed[:m.delayed]
+	e.after = e.after[:m.after]
 	if m.part {
 		e.parts--
 	}
@@ -104,7 +106,7 @@ func (e *Effects) Fill(b *store.Batch) {
 
 // Drop forgets every effect.
 func (e *Effects) Drop() {
-	e.events, e.delayed = nil, nil
+	e.events, e.delayed, e.after = nil, nil, nil
 	if e.docs != nil {
 		e.docs.Reset()
 	}

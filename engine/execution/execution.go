@@ -23,6 +23,8 @@ type Execution struct {
 	turns   []int              // indexes of the loops this runs in
 	path    string             // identities of the call steps this runs in
 	depth   int                // of call
+	deeds   []*Deed            // this runs in, outermost first; never changed in place
+	undoing bool               // this undoes something
 }
 
 // New prepares the outermost branch. The frame's slots from BaseSlots on begin as
@@ -50,7 +52,7 @@ func (x *Execution) Set(slot int, v any) {
 // a frame of its own, the caller's effects.
 func (x *Execution) Enter(step string, c *Callee, input any) *Execution {
 	y := &Execution{Run: x.Run, Frame: frame(x.Run, c), Effects: x.Effects, callee: c, answer: &pipelined.Reply{},
-		turns: x.turns, path: x.path + "/" + step, depth: x.depth + 1}
+		turns: x.turns, path: x.path + "/" + step, depth: x.depth + 1, deeds: x.deeds, undoing: x.undoing}
 	for _, slot := range []int{SlotRun, SlotGlobals, SlotEnv} {
 		y.Frame.Slots[slot] = x.Frame.Slots[slot]
 	}
@@ -82,7 +84,10 @@ func (x *Execution) Turn(index int) { x.turns[len(x.turns)-1] = index }
 // Key names one run of a step, the same across tries and deliveries: what started
 // the execution, the step and the turns of the loops around it.
 func (x *Execution) Key(step string) string {
-	id := x.Run.EventID
+	id := x.Run.Origin
+	if id == "" {
+		id = x.Run.EventID
+	}
 	if id == "" {
 		id = x.Run.ID
 	}

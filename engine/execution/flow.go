@@ -39,10 +39,10 @@ func RunHandler(ctx context.Context, x *Execution, flow Flow, p *pipelined.Probl
 // RunCalled runs a called pipeline with its own on_error.
 func RunCalled(ctx context.Context, x *Execution) error {
 	if x.callee.OnError == nil {
-		return RunList(ctx, x, x.callee.Flow)
+		return runCallee(ctx, x)
 	}
 	mark := x.Effects.Begin()
-	err := RunList(ctx, x, x.callee.Flow)
+	err := runCallee(ctx, x)
 	if err == nil {
 		x.Effects.Keep()
 		return nil
@@ -59,6 +59,15 @@ func RunCalled(ctx context.Context, x *Execution) error {
 		return herr
 	}
 	return Because(herr, p)
+}
+
+// runCallee runs the steps of a called pipeline, and has its after_commit follow if they
+// end well.
+func runCallee(ctx context.Context, x *Execution) error {
+	if err := RunList(ctx, x, x.callee.Flow); err != nil {
+		return err
+	}
+	return x.Defer(x.callee)
 }
 
 // Because is an error that happened while another was being handled: the first one
@@ -78,46 +87,6 @@ func Because(err error, first *pipelined.Problem) *pipelined.Problem {
 
 func sameProblem(a, b *pipelined.Problem) bool {
 	return a.Type == b.Type && a.Step == b.Step && a.Pipeline == b.Pipeline && a.Detail == b.Detail
-}
-
-type compensation struct {
-	step string
-	flow Flow
-	x    *Execution
-}
-
-// Compensable notes that a step succeeded which flow undoes. The steps see the
-// values as they are now.
-func (x *Execution) Compensable(step string, flow Flow) {
-	frozen := *x
-	frozen.Frame = x.Frame.Fork()
-	x.Run.mu.Lock()
-	defer x.Run.mu.Unlock()
-	x.Run.compensations = append(x.Run.compensations, compensation{step, flow, &frozen})
-}
-
-// Compensate undoes the steps that succeeded before the flow failed, last first.
-// A compensation that fails does not keep the others from running; what failed is
-// returned for the record.
-func (x *Execution) Compensate(ctx context.Context, p *pipelined.Problem) []*pipelined.Problem {
-	x.Run.mu.Lock()
-	list := x.Run.compensations
-	x.Run.compensations = nil
-	x.Run.mu.Unlock()
-	var failed []*pipelined.Problem
-	for i := len(list) - 1; i >= 0; i-- {
-		c := list[i]
-		c.x.Effects = x.Effects
-		mark := x.Effects.Mark()
-		if err := RunHandler(ctx, c.x, c.flow, p); err != nil {
-			x.Effects.Rollback(mark)
-			q := pipelined.AsProblem(err)
-			x.Run.Logger.ErrorContext(ctx, "a compensation failed", "pipeline", x.Run.Pipeline,
-				"execution", x.Run.ID, "step", c.step, "problem", q.Type, "detail", q.Detail)
-			failed = append(failed, q)
-		}
-	}
-	return failed
 }
 
 // Protect calls f and turns a panic into a problem with its trace in the log; step

@@ -36,5 +36,6 @@ func (f *Fork) Close(stay ...*Execution) {
 	for _, b := range stay {
 		e.events = append(e.events, b.Effects.events...)
 		e.delayed = append(e.delayed, b.Effects.delayed...)
+		e.after = append(e.after, b.Effects.after...)
 	}
 }

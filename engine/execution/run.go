@@ -28,6 +28,10 @@ type Callee struct {
 	Timeout time.Duration
 	// VarSlots are the slots to begin as Unset.
 	VarSlots []int
+	// Undo are the compensate steps, by the identity of the step they belong to, and
+	// After is what runs after the commit; nil: nothing does.
+	Undo  map[string]*Later
+	After *Later
 }
 
 // Program is what a running pipeline asks of the revision it is pinned to.
@@ -70,9 +74,16 @@ type Run struct {
 	// Resume is where a loop with commit_every goes on, by the step's identity.
 	Resume map[string]Progress
 
-	mu            sync.Mutex
-	reply         *pipelined.Reply // of the pipeline that was triggered
-	compensations []compensation
+	// Origin begins the keys of what the execution does outside: the same whenever it is
+	// run again. Empty: EventID, or else ID.
+	Origin string
+	// Journal keeps what has to be undone if the flow fails; nil: in memory only.
+	Journal Journal
+
+	mu    sync.Mutex
+	reply *pipelined.Reply // of the pipeline that was triggered
+	deeds []*Deed
+	order int // of deeds
 }
 
 // Progress is how far a loop with commit_every is.

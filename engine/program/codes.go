@@ -8,6 +8,7 @@ var (
 	CodeFamily        = diag.Code{ID: "E241", Title: "unknown connector of a connection"}
 	CodeSchema        = diag.Code{ID: "E242", Title: "schema that cannot be used"}
 	CodeOnFailure     = diag.Code{ID: "E243", Title: "on_failure without an event"}
+	CodeAfterCommit   = diag.Code{ID: "E244", Title: "after_commit where it cannot run"}
 	CodeRouteClash    = diag.Code{ID: "E401", Title: "two pipelines answer the same route"}
 	CodeNoSubscriber  = diag.Code{ID: "E402", Title: "event nobody subscribes to"}
 	CodeNoPublisher   = diag.Code{ID: "E403", Title: "subscription nobody publishes for"}
@@ -23,7 +24,7 @@ var (
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
-	return []diag.Code{CodeTrigger, CodeFamily, CodeSchema, CodeOnFailure, CodeRouteClash, CodeNoSubscriber,
+	return []diag.Code{CodeTrigger, CodeFamily, CodeSchema, CodeOnFailure, CodeAfterCommit, CodeRouteClash, CodeNoSubscriber,
 		CodeNoPublisher, CodeUndrained, CodeNeverWritten, CodeEventLoop, CodeUnknownTarget, CodeNoCaller,
 		CodeNobodyListens, CodeTwoHandlers, CodeEmptyProject}
 }

@@ -44,18 +44,20 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 		Controls: c.controls, Connectors: c.sets.Connectors, Connections: c.conns, Shared: c.shared,
 		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(execution.SlotEnv),
 	}
-	syms := b.Start(def.StepsNode, def.OnErrorNode, p.TriggerKind, c.inputType(p))
+	syms := b.Start([]*yaml.Node{def.StepsNode, def.OnErrorNode, def.AfterCommit}, p.TriggerKind, c.inputType(p))
 	if r, ok := p.Plan.(*triggers.Route); ok {
 		syms.Lookup("request").Type = step.RequestType(r.Params)
 	}
 	sc := fc.With(syms)
 	p.Callee = execution.Callee{Name: p.Name, Timeout: p.Timeout, Flow: b.Steps(sc, def.Steps)}
+	p.Callee.After = c.after(sc, b, def.AfterCommit)
 	if h := b.Handler(sc, def.OnError); len(h) > 0 {
 		p.Callee.OnError = h
 	}
 	if def.OnFailure != nil {
 		p.OnFailure = c.onFailure(fc.With(step.WithError(syms)), p, def.OnFailure)
 	}
+	p.Callee.Undo = b.Undos()
 	p.Callee.Slots, p.Callee.VarSlots = b.Slots()
 	p.Facts = b.Facts
 	p.Resumable = b.Facts.CommitsParts

@@ -30,6 +30,7 @@ func (c *compiler) wiring() {
 	c.loops()
 	c.handlers()
 	c.callers()
+	c.afters()
 }
 
 // report adds a finding at a place in a pipeline.

@@ -69,7 +69,8 @@ func (s *Scheduler) try(intake, work context.Context, t *tick) (again bool) {
 	}
 	err := r.Store.Health() // if it cannot commit, running is for nothing
 	if err == nil {
-		err = r.Run(work, s.attempt(rev, p, t)).Err
+		end := r.Run(work, s.attempt(rev, p, t))
+		t.rest, err = end.Rest, end.Err
 	}
 	if err == nil || errors.Is(err, store.ErrTaken) {
 		return false
@@ -97,7 +98,14 @@ func (s *Scheduler) giveUp(ctx context.Context, t *tick) {
 	if !t.held() {
 		return
 	}
-	if _, err := s.runner.Store.Commit(ctx, &store.Batch{Drop: []store.Claim{t.claim.Claim}}); err != nil && !errors.Is(err, store.ErrTaken) {
+	b := &store.Batch{Drop: []store.Claim{t.claim.Claim}}
+	left, err := s.runner.Orphan(ctx, tickKey(t.moment()), attempt.Interrupted("its pipeline has no schedule any more"), b)
+	if err == nil {
+		_, err = s.runner.Store.Commit(ctx, b)
+	}
+	if err == nil {
+		s.runner.HandOver(left)
+	} else if !errors.Is(err, store.ErrTaken) {
 		log.Warn("its claim could not be let go of; it is at the next start", "err", err)
 	}
 }
@@ -111,11 +119,15 @@ func (s *Scheduler) attempt(rev *revision.Revision, p *program.Pipeline, t *tick
 	if before := t.claim.Attempts - 1; before >= openLimit {
 		a.Problem = attempt.Interrupted(fmt.Sprintf("the process died %d times while it ran", before))
 	}
+	a.Key = tickKey(t.moment())
 	if p.Resumable {
 		a.Progress = "progress/cron/" + p.Name
 	}
 	return a
 }
+
+// tickKey names a tick across restarts.
+func tickKey(t store.Tick) string { return "tick/" + t.Key() }
 
 // cause is a tick as what started an attempt.
 type cause struct{ store.Claim }
@@ -161,6 +173,9 @@ func (s *Scheduler) Stray(ctx context.Context, scheduled func(pipeline string) b
 		s.runner.Logger.Warn("a scheduled run was interrupted, and its pipeline has no schedule any more; it is given up",
 			"pipeline", t.Pipeline, "scheduled", t.Scheduled)
 		b.Drop = append(b.Drop, c.Claim)
+		if _, err := s.runner.Orphan(ctx, tickKey(t), attempt.Interrupted("its pipeline has no schedule any more"), b); err != nil {
+			return err
+		}
 	}
 	return nil
 }

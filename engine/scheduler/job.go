@@ -3,6 +3,7 @@ package scheduler
 import (
 	"time"
 
+	"pipelined/engine/attempt"
 	"pipelined/internal/store"
 	"pipelined/triggers"
 )
@@ -24,6 +25,7 @@ type tick struct {
 	job      *job
 	at       time.Time
 	previous time.Time
+	rest     *attempt.Rest // what it still does after its commit
 	claim    store.Claimed // once it is held, or found to be taken
 }
 
@@ -32,6 +34,7 @@ type tick struct {
 func (s *Scheduler) due(now time.Time) (ticks []tick, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	ticks, s.ready = s.ready, nil
 	for _, j := range s.sorted() {
 		ticks = append(ticks, s.again(j)...)
 		wanted := s.wanted(j, now)

@@ -38,6 +38,7 @@ type Scheduler struct {
 
 	mu    sync.Mutex
 	jobs  map[string]*job
+	ready []tick          // that waited for what the one before left to be done
 	gone  map[string]*job // that have no schedule any more, and a tick that still runs
 	group sync.WaitGroup
 }
@@ -93,11 +94,16 @@ func (s *Scheduler) poke() {
 	}
 }
 
-// fire runs a tick, and the ones queued behind it.
+// fire runs a tick, and the ones queued behind it. Where it still has something to do after
+// its commit, they are ready when that has ended.
 func (s *Scheduler) fire(intake, work context.Context, t tick) {
 	for {
-		s.once(intake, work, t)
+		rest := s.once(intake, work, t)
 		if intake.Err() != nil {
+			return
+		}
+		if rest != nil {
+			rest.Then(func() { s.follow(t.job) })
 			return
 		}
 		next, ok := s.ended(t.job)
@@ -108,13 +114,25 @@ func (s *Scheduler) fire(intake, work context.Context, t tick) {
 	}
 }
 
+// follow has the tick that waits for a job's next turn run soon.
+func (s *Scheduler) follow(j *job) {
+	next, ok := s.ended(j)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	s.ready = append(s.ready, next)
+	s.mu.Unlock()
+	s.poke()
+}
+
 // once runs one tick; one that could not be committed is tried again until it is, or the
 // runtime stops.
-func (s *Scheduler) once(intake, work context.Context, t tick) {
+func (s *Scheduler) once(intake, work context.Context, t tick) *attempt.Rest {
 	for wait := time.Second; ; wait = min(wait*2, 10*time.Second) {
 		again := s.try(intake, work, &t)
 		if !again || pipelined.Sleep(intake, s.runner.Clock, wait) != nil {
-			return
+			return t.rest
 		}
 	}
 }

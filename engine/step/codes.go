@@ -22,6 +22,7 @@ var (
 	CodeUnknownEvent  = diag.Code{ID: "E235", Title: "event type not declared"}
 	CodeCollection    = diag.Code{ID: "E236", Title: "malformed collection name"}
 	CodeFailType      = diag.Code{ID: "E238", Title: "error type of the runtime's own"}
+	CodeLater         = diag.Code{ID: "E239", Title: "step that has no meaning after the flow"}
 	CodeShape         = diag.Code{ID: "E237", Title: "data that does not fit its schema"}
 )
 
@@ -29,5 +30,5 @@ var (
 func Codes() []diag.Code {
 	return []diag.Code{CodeOnError, CodeNoAction, CodeTwoActions, CodeUnknownAction, CodeDuplicateStep,
 		CodeUnreachable, CodeBadSwitch, CodeLoop, CodeConnection, CodeEventType, CodeRespond,
-		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType}
+		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType, CodeLater}
 }

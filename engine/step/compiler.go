@@ -41,6 +41,8 @@ type Compiler struct {
 	equal    map[string]int // steps without a name, by their digest
 	loops    int            // how many loops, branches and handlers we are inside of
 	handler  bool           // inside on_error, catch or compensate
+	inLater  string         // what we are inside of that is done later, and cannot be undone: compensate, after_commit
+	undos    map[string]*execution.Later
 }
 
 // Connection is a connection of the project file, or what a family without one uses.
@@ -90,13 +92,14 @@ type Reprocessor struct {
 // Start prepares the symbols of a pipeline whose trigger gives input the type t:
 // the names every expression may use, every variable any step sets, and every
 // step name, so that a step used before it ran is explained.
-func (b *Compiler) Start(steps *yaml.Node, handlers *yaml.Node, trigger string, t *expression.Type) *expression.Symbols {
+func (b *Compiler) Start(lists []*yaml.Node, trigger string, t *expression.Type) *expression.Symbols {
 	b.slots = execution.BaseSlots
 	b.vars = map[string]*expression.Symbol{}
 	b.names = map[string]*yaml.Node{}
 	b.declared = map[string]bool{}
 	b.equal = map[string]int{}
-	for _, n := range []*yaml.Node{steps, handlers} {
+	b.undos = map[string]*execution.Later{}
+	for _, n := range lists {
 		b.scan(n)
 	}
 	syms := expression.NewSymbols(nil)

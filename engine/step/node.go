@@ -34,13 +34,13 @@ type Node struct {
 	slot      int // of the result; -1 for an unnamed step
 	errorSlot int // of steps.<name>.error; -1 unless on_error is continue
 
-	when       expression.Condition
-	timeout    time.Duration
-	retry      *Retry
-	compensate Flow
-	onError    ErrorPolicy
-	handler    Flow
-	options    bool // whether any of timeout, retry, compensate, on_error is set
+	when    expression.Condition
+	timeout time.Duration
+	retry   *Retry
+	undo    *execution.Later // compensate; nil: none
+	onError ErrorPolicy
+	handler Flow
+	options bool // whether any of timeout, retry, compensate, on_error is set
 }
 
 // ErrorPolicy says what a step's failure does.
@@ -134,14 +134,10 @@ func (n *Node) holds(x *execution.Execution, c expression.Condition) (ok bool, e
 
 // guarded runs the action under its options.
 func (n *Node) guarded(ctx context.Context, x *execution.Execution) error {
-	result, err := n.tries(ctx, x)
+	err := n.compensable(ctx, x)
 	if err == nil {
-		x.Set(n.slot, result)
 		if n.errorSlot >= 0 {
 			x.Frame.Slots[n.errorSlot] = nil
-		}
-		if n.compensate != nil {
-			x.Compensable(n.Name, n.compensate)
 		}
 		return nil
 	}
@@ -149,6 +145,31 @@ func (n *Node) guarded(ctx context.Context, x *execution.Execution) error {
 		return err
 	}
 	return n.handle(ctx, x, pipelined.AsProblem(err))
+}
+
+// compensable runs the tries of a step as a deed that can be undone, if it says how.
+func (n *Node) compensable(ctx context.Context, x *execution.Execution) error {
+	if n.undo == nil {
+		result, err := n.tries(ctx, x)
+		if err == nil {
+			x.Set(n.slot, result)
+		}
+		return err
+	}
+	deed, end := x.Attempt(n.undo)
+	result, err := n.tries(ctx, x)
+	end()
+	switch {
+	case err == nil:
+		x.Set(n.slot, result)
+	case !errors.Is(err, execution.ErrStop): // what was done before a stop stays done
+		x.Fail(ctx, deed, err)
+		return err
+	}
+	if jerr := x.Succeed(ctx, deed); jerr != nil {
+		return n.problem(x, jerr, 1)
+	}
+	return err
 }
 
 // tries runs the action until it succeeds, may not be retried, or has used up
@@ -245,7 +266,7 @@ func (n *Node) handle(ctx context.Context, x *execution.Execution, p *pipelined.
 // problem places an error: which pipeline, step and action it came from, at which
 // try. A problem that already knows its step keeps it; a signal stays what it is.
 func (n *Node) problem(x *execution.Execution, err error, try int) error {
-	if execution.Signal(err) {
+	if err == nil || execution.Signal(err) {
 		return err
 	}
 	p := pipelined.AsProblem(err)

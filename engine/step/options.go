@@ -87,7 +87,7 @@ func (b *Compiler) options(c *field.Context, n *Node, opts options) {
 	if opts.OnError.policy == HandleSteps {
 		n.handler = b.block(c, Block{opts.OnError.node}, withError)
 	}
-	n.compensate = b.block(c, opts.Compensate, withError)
+	n.undo = b.undo(c, n, opts.Compensate, withError)
 	b.handler = outer
-	n.options = n.timeout > 0 || n.retry != nil || n.compensate != nil || n.onError != FailFlow
+	n.options = n.timeout > 0 || n.retry != nil || n.undo != nil || n.onError != FailFlow
 }

@@ -39,6 +39,9 @@ func callControl() *Control {
 					"The step would always fail.", fix)
 				return nil
 			}
+			if p.Call.With.IsZero() {
+				c.Symbols.Read("input")
+			}
 			b.Facts.Calls = append(b.Facts.Calls, Mention{name, c.Range(p.Call.Pipeline.node)})
 			return &call{node: n, pipeline: name, with: p.Call.With}
 		})

@@ -139,6 +139,9 @@ func (a *connectorCall) Run(ctx context.Context, x *execution.Execution) (any, e
 	if !a.op.Effect(nil, p).Outside {
 		return a.op.Call(ctx, k, p)
 	}
+	if err := x.Leaving(ctx); err != nil {
+		return nil, err
+	}
 	result, err := x.Run.Host.Outside(ctx, func() (any, error) { return a.op.Call(ctx, k, p) })
 	if err == nil || execution.Signal(err) {
 		return result, err

@@ -85,6 +85,9 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 	s := &publish{
 		typ: v.Event.Text, typeText: v.Event.text, data: v.Data.JSON, key: v.Key, id: v.ID, delay: v.Delay, declared: b.Events,
 	}
+	if v.Data.IsZero() {
+		c.Symbols.Read("input")
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Headers)) {
 		if strings.HasPrefix(strings.ToLower(name), "pipelined-") {
 			c.Report(CodeEventType, diag.Error, v.Event.node, "header "+name+" belongs to the runtime", "The event would go astray.", "give it another name")

@@ -46,6 +46,11 @@ func respondControl() *Control {
 		for _, name := range slices.Sorted(maps.Keys(p.Respond.Headers)) {
 			r.headers = append(r.headers, header{name, p.Respond.Headers[name]})
 		}
+		if b.inLater == afterCommit {
+			c.Report(CodeLater, diag.Error, c.Pos("respond"), "respond has no meaning in after_commit",
+				"The answer was sent before it runs.", "respond in steps")
+			return nil
+		}
 		b.Facts.Responds = append(b.Facts.Responds, Mention{At: n.At})
 		return r
 	})

@@ -27,6 +27,7 @@ type Pipeline struct {
 	OnError     []*Step
 	OnErrorNode *yaml.Node // nil if there is none
 	OnFailure   *yaml.Node // nil if there is none
+	AfterCommit *yaml.Node // nil if there is none
 }
 
 // Trigger is the one key below trigger: and its value.
@@ -54,6 +55,7 @@ type pipelineFields struct {
 	History     string        `yaml:"history" enum:"errors,all" doc:"Which executions are kept; default is what the project says."`
 	Steps       raw           `yaml:"steps" required:"" doc:"What it does, in order."`
 	OnError     raw           `yaml:"on_error" doc:"Steps that run, with error in scope, when the flow fails."`
+	AfterCommit raw           `yaml:"after_commit" doc:"Steps that run, at least once, when what the flow did is durable, and after the answer was sent: a list, or a map of retry and steps."`
 	OnFailure   raw           `yaml:"on_failure" doc:"Records failures with their input in a collection; with an event trigger."`
 }
 
@@ -74,7 +76,8 @@ func (p *Project) pipeline(c *field.Context, f *field.File, n *yaml.Node) *Pipel
 	ok := pipelineShape().DecodeInto(c, n, &fields)
 	d := &Pipeline{File: f, Node: n, Name: string(fields.Pipeline), NameNode: c.Pos("pipeline"),
 		Description: fields.Description, Version: fields.Version, Timeout: fields.Timeout, History: fields.History,
-		StepsNode: fields.Steps.node, OnErrorNode: fields.OnError.node, OnFailure: fields.OnFailure.node}
+		StepsNode: fields.Steps.node, OnErrorNode: fields.OnError.node, OnFailure: fields.OnFailure.node,
+		AfterCommit: fields.AfterCommit.node}
 	if fields.Trigger.node != nil {
 		d.Trigger = trigger(c, fields.Trigger.node)
 	}

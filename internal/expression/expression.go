@@ -78,11 +78,32 @@ type Symbol struct {
 type Symbols struct {
 	parent *Symbols
 	names  map[string]*Symbol
+	watch  func(name string, slot int)
 }
 
 // NewSymbols returns an empty set that falls back to parent, which may be nil.
 func NewSymbols(parent *Symbols) *Symbols {
 	return &Symbols{parent: parent, names: map[string]*Symbol{}}
+}
+
+// Watch has f told of every slot that what is compiled with this set, or with one that
+// refines it, reads, by the full name it is read as: "steps.reserve", "input".
+func (s *Symbols) Watch(f func(name string, slot int)) { s.watch = f }
+
+// Read notes that a name of one word is read, where that is not written in an expression.
+func (s *Symbols) Read(name string) {
+	if sym := s.Lookup(name); sym != nil {
+		sym.Used = true
+		s.tell(name, sym.Slot)
+	}
+}
+
+func (s *Symbols) tell(name string, slot int) {
+	for ; s != nil; s = s.parent {
+		if s.watch != nil {
+			s.watch(name, slot)
+		}
+	}
 }
 
 // Declare adds or replaces a name in this set.

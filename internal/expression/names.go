@@ -31,6 +31,7 @@ func (b *builder) read(n ast.Node, root string, segments []string, w want) term 
 	if err != nil {
 		b.fail(n, err)
 	}
+	b.syms.tell(name, sym.Slot)
 	full := strings.Join(append([]string{root}, segments...), ".")
 	return term{eval: reader(sym.Slot, value.NewPath(rest...), full, w), typ: typ, name: full}
 }

@@ -17,10 +17,18 @@ const (
 	Released      = "delayed.release" // delayed events entered the log, nobody knows
 	Trimmed       = "trim.step"       // one step of retention is done
 	Recovered     = "recover.counted" // those in flight at the last crash are counted, none has run
+	SagaBegun     = "saga.begun"      // a step that can be undone is journaled, its call not made
+	SagaCalled    = "saga.called"     // its call has returned, the journal does not know
+	SagaNoted     = "saga.noted"      // the journal knows what came of it
+	SagaDecided   = "saga.decided"    // the journal knows that the saga goes back, nothing is undone
+	Undone        = "saga.undone"     // a compensation has run, nothing of it is submitted
+	AfterRun      = "after.run"       // an after_commit has run, nothing of it is submitted
+	PutOff        = "left.put-off"    // what is left to be done failed, and when it is tried again is durable
 	Swapped       = "swap"            // a new revision is in use, the old one not closed
 )
 
 // Points lists all points.
 func Points() []string {
-	return []string{BeforeCommit, CommitBegin, CommitApplied, CommitDurable, Answer, PartCommitted, Released, Trimmed, Recovered, Swapped}
+	return []string{BeforeCommit, CommitBegin, CommitApplied, CommitDurable, Answer, PartCommitted, Released, Trimmed, Recovered,
+		SagaBegun, SagaCalled, SagaNoted, SagaDecided, Undone, AfterRun, PutOff, Swapped}
 }

@@ -1,0 +1,408 @@
+package attempt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"pipelined"
+	"pipelined/engine/execution"
+	"pipelined/internal/fault"
+	"pipelined/internal/store"
+)
+
+// SagaPrefix begins the keys of the store's texts that are the journal of sagas:
+//
+//	saga/<saga>/             why the saga is being undone; missing while it goes forward
+//	saga/<saga>/<deed>       a Left: what undoes the deed
+//
+// They are written beside what an execution commits, and removed by its last commit.
+const SagaPrefix = "saga/"
+
+// once begins the names of sagas that nothing takes up again when the process dies.
+const once = "once:"
+
+// Sagas knows which sagas the journal has something of. It is safe for concurrent use.
+type Sagas struct {
+	mu   sync.Mutex
+	open map[string]bool
+}
+
+func (s *Sagas) add(saga string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[string]bool{}
+	}
+	s.open[saga] = true
+}
+
+func (s *Sagas) has(saga string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[saga]
+}
+
+// Remove notes that the journal has nothing of a saga any more.
+func (s *Sagas) Remove(saga string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, saga)
+}
+
+// saga is what the journal has of a run's saga.
+type saga struct {
+	name    string
+	rows    map[string]*Left   // from earlier runs, by the key of the deed
+	because *pipelined.Problem // why it is being undone; nil while it goes forward
+	mu      sync.Mutex
+	begun   map[string]bool // keys of deeds that this run journaled
+}
+
+// sagaName names what an attempt does, across restarts if it comes again after one.
+func (a *Attempt) sagaName() string {
+	if a.Key == "" {
+		return once + a.loop.first
+	}
+	return strings.ReplaceAll(a.Key, "/", ":")
+}
+
+func sagaKey(saga, deed string) string { return SagaPrefix + saga + "/" + deed }
+
+// recall reads what earlier runs of the attempt, or of what comes again, have journaled.
+func (t *run) recall(ctx context.Context) error {
+	t.saga = &saga{name: t.sagaName(), begun: map[string]bool{}}
+	if !t.Sagas.has(t.saga.name) {
+		return nil
+	}
+	rows, err := t.Store.Metas(ctx, sagaKey(t.saga.name, ""))
+	if err != nil {
+		return fmt.Errorf("read the journal of %s: %w: %w", t.saga.name, store.ErrUnavailable, err)
+	}
+	t.saga.rows = map[string]*Left{}
+	for _, row := range rows {
+		deed := strings.TrimPrefix(row.Key, sagaKey(t.saga.name, ""))
+		if deed == "" {
+			t.saga.because = &pipelined.Problem{}
+			if err := json.Unmarshal([]byte(row.Value), t.saga.because); err != nil {
+				return fmt.Errorf("read the journal of %s: %w", t.saga.name, err)
+			}
+			continue
+		}
+		l, err := ReadLeft(row.Key, row.Value)
+		if err != nil {
+			return err
+		}
+		t.saga.rows[deed] = l
+		t.x.Run.After(l.Order)
+	}
+	return nil
+}
+
+// Begin journals deeds that are about to leave the process.
+func (t *run) Begin(ctx context.Context, _ *execution.Execution, deeds []*execution.Deed) error {
+	b := &store.Batch{}
+	for _, d := range deeds {
+		l, err := t.left(d)
+		if err != nil {
+			return err
+		}
+		if before := t.saga.rows[d.Key]; before != nil && before.Done { // what came of it then stands until it is done again
+			l.Done = true
+			own := "steps." + d.Later.Name
+			if v, ok := before.Values[own]; ok {
+				l.Values[own] = v
+			}
+		}
+		if err := t.journal(b, d.Key, l); err != nil {
+			return err
+		}
+	}
+	t.Sagas.add(t.saga.name)
+	t.saga.mu.Lock()
+	for _, d := range deeds {
+		t.saga.begun[d.Key] = true
+	}
+	t.saga.mu.Unlock()
+	if _, err := t.Commit(ctx, b); err != nil {
+		return CommitProblem(err)
+	}
+	t.Host.Point(fault.SagaBegun)
+	return nil
+}
+
+// Done journals what came of a deed.
+func (t *run) Done(ctx context.Context, _ *execution.Execution, d *execution.Deed) error {
+	t.Host.Point(fault.SagaCalled)
+	l, err := t.left(d)
+	if err != nil {
+		return err
+	}
+	b := &store.Batch{}
+	if err := t.journal(b, d.Key, l); err != nil {
+		return err
+	}
+	if _, err := t.Commit(ctx, b); err != nil {
+		return CommitProblem(err)
+	}
+	t.Host.Point(fault.SagaNoted)
+	return nil
+}
+
+func (t *run) journal(b *store.Batch, deed string, l *Left) error {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("journal a step: %w", err)
+	}
+	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, deed), Value: string(text)})
+	return nil
+}
+
+// left is what it takes to undo a deed later.
+func (t *run) left(d *execution.Deed) (*Left, error) {
+	values, err := d.At().Keep(d.Later)
+	var u *execution.UnkeptError
+	if errors.As(err, &u) {
+		return nil, pipelined.Problemf("compensate/value", "A value cannot be kept for compensate", 500,
+			"compensate of step %s reads %s: %v", d.Later.Name, u.Name, u.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Left{
+		Trigger: UndoTrigger, Pipeline: t.Pipeline.Name, In: d.Later.Pipeline, Step: d.Later.Step, Name: d.Later.Name,
+		Group: t.saga.name, Order: d.Order(), Of: t.origin(), At: d.At().Place(), Done: d.Done(), Values: values,
+	}, nil
+}
+
+func (t *run) origin() Origin {
+	return Origin{Execution: t.o.ID, Trigger: t.Trigger, Keys: t.x.Run.Origin, Event: t.x.Run.EventID, Attempt: t.Number}
+}
+
+// deed is something to be undone: what this run did, or what the journal has of earlier
+// ones.
+type deed struct {
+	order int
+	key   string
+	live  *execution.Deed
+	row   *Left
+}
+
+// done gathers what is to be undone, last first.
+func (t *run) done() (list []deed) {
+	undo, _ := t.x.Run.Deeds()
+	for _, d := range undo {
+		list = append(list, deed{order: d.Order(), key: d.Key, live: d})
+	}
+	for key, row := range t.saga.rows {
+		again := slices.ContainsFunc(undo, func(d *execution.Deed) bool { return d.Key == key && d.Durable() })
+		if !again {
+			list = append(list, deed{order: row.Order, key: key, row: row})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b deed) int { return b.order - a.order })
+	return newest(list)
+}
+
+// newest leaves out what a later try of the same durable deed stands for.
+func newest(list []deed) (out []deed) {
+	seen := map[string]bool{}
+	for _, d := range list {
+		durable := d.row != nil || d.live.Durable()
+		if durable && seen[d.key] {
+			continue
+		}
+		seen[d.key] = seen[d.key] || durable
+		out = append(out, d)
+	}
+	return out
+}
+
+// compensate undoes what succeeded, and what is in doubt, last first. What fails of it is
+// in the log and in the record of the failure, is tried again in the background, and is
+// never told to a caller. It reports whether the run goes on.
+func (t *run) compensate(ctx context.Context, p *pipelined.Problem) bool {
+	list := t.done()
+	if len(list) == 0 {
+		return true
+	}
+	if err := t.decide(ctx, list, p); err != nil {
+		t.o.unkept = err
+		return false
+	}
+	for _, d := range list {
+		x, steps, err := t.undoing(d)
+		if err == nil {
+			err = x.Undo(ctx, t.x.Effects, steps, p)
+			t.Host.Point(fault.Undone)
+		}
+		if err == nil {
+			continue
+		}
+		if t.beyond(ctx, err) {
+			return false
+		}
+		t.notUndone(ctx, d, p, pipelined.AsProblem(err))
+	}
+	return true
+}
+
+// decide notes that the saga goes back from here on, whatever happens to the process.
+// Sagas that never left it need no note.
+func (t *run) decide(ctx context.Context, list []deed, p *pipelined.Problem) error {
+	durable := func(d deed) bool { return d.row != nil || d.live.Durable() }
+	if t.saga.because != nil || !slices.ContainsFunc(list, durable) {
+		return nil
+	}
+	b := &store.Batch{Meta: []store.Meta{{Key: sagaKey(t.saga.name, ""), Value: string(problemText(p))}}}
+	for i, d := range list {
+		if durable(d) {
+			continue
+		}
+		l, err := t.left(d.live)
+		if err != nil {
+			continue // it is undone now, and kept if that fails
+		}
+		key := d.key + "/" + strconv.Itoa(i)
+		if err := t.journal(b, key, l); err != nil {
+			return err
+		}
+		t.saga.begun[key] = true
+	}
+	if _, err := t.Commit(ctx, b); err != nil {
+		return fmt.Errorf("note that %s is undone: %w", t.saga.name, err)
+	}
+	t.Host.Point(fault.SagaDecided)
+	return nil
+}
+
+// undoing is the execution that undoes something, and what it runs.
+func (t *run) undoing(d deed) (*execution.Execution, *execution.Later, error) {
+	if d.live != nil {
+		return d.live.At(), d.live.Later, nil
+	}
+	callee, steps, p := d.row.steps(t.Revision)
+	if p != nil {
+		return nil, nil, p
+	}
+	x := execution.Resume(t.x.Run, callee, d.row.In != d.row.Pipeline, d.row.At)
+	x.Frame.Slots[execution.SlotGlobals], x.Frame.Slots[execution.SlotEnv] = t.Revision.Globals, t.Revision.Env
+	return x, steps, x.Restore(steps, d.row.Values)
+}
+
+// notUndone has what could not be undone tried again later.
+func (t *run) notUndone(ctx context.Context, d deed, p, q *pipelined.Problem) {
+	t.Logger.ErrorContext(ctx, "a compensation failed; it is tried again", "pipeline", t.Pipeline.Name,
+		"execution", t.o.ID, "step", d.name(), "problem", q.Type, "detail", q.Detail)
+	t.note("a compensation failed: " + q.Error())
+	l := d.row
+	if l == nil {
+		var err error
+		if l, err = t.left(d.live); err != nil {
+			t.Logger.ErrorContext(ctx, "a compensation failed and cannot be tried again, because what it reads cannot be kept",
+				"pipeline", t.Pipeline.Name, "execution", t.o.ID, "step", d.name(), "err", err)
+			t.note(err.Error())
+			return
+		}
+	}
+	next := *l
+	next.Problem, next.Tries, next.Last = sound(p), 1, q.Error()
+	next.Due = t.Clock.Now().Add(next.retries(nil).Backoff.WaitAtLeast(1, t.Values.Random(), q.RetryAfter))
+	if q.Type == typeGone {
+		next.Due, next.Tries = t.Clock.Now(), 0
+	}
+	next.Row, next.Text = LeftPrefix+"undo/"+t.saga.name+"/"+d.key+"/"+strconv.Itoa(d.order), ""
+	t.o.left = append(t.o.left, &next)
+}
+
+func (d deed) name() string {
+	if d.live != nil {
+		return d.live.Later.Name
+	}
+	return d.row.Name
+}
+
+// settleSaga adds to the batch what becomes of the journal.
+func (t *run) settleSaga() {
+	b := t.o.Batch
+	if t.o.Status == StatusRetrying { // what is certainly not done need not be undone
+		_, failed := t.x.Run.Deeds()
+		for _, d := range failed {
+			if t.saga.rows[d.Key] == nil {
+				b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, d.Key)})
+			}
+		}
+		return
+	}
+	if !t.Sagas.has(t.saga.name) {
+		return
+	}
+	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, "")})
+	for key := range t.saga.rows {
+		t.saga.begun[key] = true
+	}
+	for key := range t.saga.begun {
+		b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, key)})
+	}
+}
+
+// Orphan adds to b that a saga is given up, because nothing will take it up again: its
+// deeds are left to be undone, now, because of p. It returns them.
+func (r *Runner) Orphan(ctx context.Context, saga string, p *pipelined.Problem, b *store.Batch) ([]*Left, error) {
+	saga = strings.ReplaceAll(saga, "/", ":")
+	if !r.Sagas.has(saga) {
+		return nil, nil
+	}
+	rows, err := r.Store.Metas(ctx, sagaKey(saga, ""))
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of %s: %w: %w", saga, store.ErrUnavailable, err)
+	}
+	var out []*Left
+	for _, row := range rows {
+		b.Meta = append(b.Meta, store.Meta{Key: row.Key, IfValue: &row.Value})
+		deed := strings.TrimPrefix(row.Key, sagaKey(saga, ""))
+		if deed == "" {
+			q := &pipelined.Problem{}
+			if json.Unmarshal([]byte(row.Value), q) == nil {
+				p = q
+			}
+			continue
+		}
+		l, err := ReadLeft(row.Key, row.Value)
+		if err != nil {
+			return nil, err
+		}
+		l.Row, l.Text = LeftPrefix+"undo/"+saga+"/"+deed, ""
+		l.Problem, l.Due = p, time.Time{}
+		out = append(out, l)
+	}
+	for _, l := range out {
+		if err := l.Keep(b); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Adopt tells which sagas the journal has something of, when the engine starts. It returns
+// those that nothing takes up again: what began them is gone with the process.
+func (r *Runner) Adopt(ctx context.Context) (orphans []string, err error) {
+	rows, err := r.Store.Metas(ctx, SagaPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	for _, row := range rows {
+		saga, _, _ := strings.Cut(strings.TrimPrefix(row.Key, SagaPrefix), "/")
+		if !r.Sagas.has(saga) && strings.HasPrefix(saga, once) {
+			orphans = append(orphans, saga)
+		}
+		r.Sagas.add(saga)
+	}
+	return orphans, nil
+}
