@@ -96,11 +96,14 @@ func (a *Aftermath) RunDue(ctx, work context.Context) (int, error) {
 }
 
 func (a *Aftermath) sleep(ctx context.Context, next time.Time) {
-	wait := maxSleep
-	if !next.IsZero() {
-		wait = min(wait, next.Sub(a.runner.Clock.Now()))
+	if next.IsZero() { // nothing is due by itself
+		select {
+		case <-ctx.Done():
+		case <-a.wake:
+		}
+		return
 	}
-	t := a.runner.Clock.NewTimer(wait)
+	t := a.runner.Clock.NewTimer(min(maxSleep, next.Sub(a.runner.Clock.Now())))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
