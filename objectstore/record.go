@@ -210,6 +210,9 @@ func (r *ErrorRecord) Document() (value.Raw, error) {
 	if r.Permanent {
 		m["permanent"] = true
 	}
+	if len(r.Left) > 0 {
+		m["left"] = value.Raw(r.Left)
+	}
 	r.cause(m)
 	return value.JSON(m)
 }

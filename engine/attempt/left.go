@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"pipelined"
@@ -207,7 +208,12 @@ func (t *run) putOffLeft(p *pipelined.Problem) bool {
 
 // record writes into the record of a failure what it takes to try again.
 func (l *Left) record(rec *objectstore.ErrorRecord) error {
-	text, err := json.Marshal(l)
+	shown := *l
+	shown.Values = maps.Clone(l.Values)
+	if _, err := shown.Values.Set("request", withoutCredentials(l.Values.Get("request"))); err != nil {
+		return err
+	}
+	text, err := json.Marshal(&shown)
 	if err != nil {
 		return fmt.Errorf("keep what is left to be done in a record: %w", err)
 	}
@@ -225,17 +231,7 @@ func LeftAttempt(rev *revision.Revision, l *Left, c Cause) *Attempt {
 	if p == nil {
 		return nil
 	}
-	return &Attempt{Revision: rev, Pipeline: p, Cause: c, Trigger: l.Trigger, Number: l.Tries + 1, Input: l.input(), Left: l}
-}
-
-// input is the input of the execution that left something, if that reads it.
-func (l *Left) input() any {
-	at := &execution.Later{Reads: []execution.Ref{{Name: "input", Slot: 0}}}
-	x := execution.New(&execution.Run{}, &execution.Callee{Slots: execution.BaseSlots})
-	if err := x.Restore(at, l.Values); err != nil {
-		return nil
-	}
-	return value.Scalar(x.Frame.Slots[0])
+	return &Attempt{Revision: rev, Pipeline: p, Cause: c, Trigger: l.Trigger, Number: l.Tries + 1, Input: value.Scalar(l.Values.Get("input")), Left: l}
 }
 
 // Lost makes an error record of what is left of a pipeline that is not in the files any
@@ -243,7 +239,7 @@ func (l *Left) input() any {
 func (r *Runner) Lost(ctx context.Context, rev *revision.Revision, l *Left) error {
 	p := gone("what it left", "there is no pipeline "+l.Pipeline)
 	p.Pipeline = l.Pipeline
-	input, err := value.JSON(l.input())
+	input, err := value.JSON(l.Values.Get("input"))
 	if err != nil {
 		input = "null"
 	}

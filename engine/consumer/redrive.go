@@ -89,6 +89,10 @@ func (c *Consumer) again(ctx context.Context, rev *revision.Revision, d *broker.
 		if a == nil {
 			return nil, fmt.Errorf("there is no pipeline called %s any more", l.Pipeline)
 		}
+		a.Input = scalarOrRaw(rec.Input)
+		if _, err := l.Values.Set("input", a.Input); err != nil { // a person may have changed it
+			return nil, fmt.Errorf("record %s: %w", id, err)
+		}
 		a.Record, a.Number, a.Key = id, rec.Attempts+1, "redrive/"+d.Event.ID
 		return a, nil
 	}

@@ -73,6 +73,28 @@ func (x *Execution) Keep(l *Later) (Values, error) {
 	return out, nil
 }
 
+// Set replaces a value that was kept, and reports whether there was one of that name.
+func (v Values) Set(name string, to any) (bool, error) {
+	if _, ok := v[name]; !ok {
+		return false, nil
+	}
+	text, err := json.Marshal(kept{to})
+	if err != nil {
+		return false, &UnkeptError{Name: name, Err: reason(err)}
+	}
+	v[name] = text
+	return true, nil
+}
+
+// Get is a value that was kept; nil if there is none of that name.
+func (v Values) Get(name string) any {
+	var k kept
+	if text, ok := v[name]; ok && json.Unmarshal(text, &k) == nil {
+		return k.value
+	}
+	return nil
+}
+
 // reason is an error without what encoding/json says around it.
 func reason(err error) error {
 	if m, ok := err.(*json.MarshalerError); ok {
