@@ -65,7 +65,7 @@ func (r *recovery) begin(ctx context.Context) error {
 		return err
 	}
 	if running != "" {
-		e.config.Logger.Warn("the process before did not stop in order; what it was at comes again", "started", running)
+		e.config.Logger.Warn("the process before did not stop in order; deliveries and scheduled runs that it was at come again, requests do not: what they had done outside is undone, as far as their steps say how", "started", running)
 		if err := r.suspect(ctx, b); err != nil {
 			return err
 		}

@@ -97,9 +97,9 @@ func (w *world) open() (out []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, line := range w.lines {
-		what, _, _ := strings.Cut(line, " {")
-		undone, undoes := strings.CutPrefix(what, "undo ")
-		out = slices.DeleteFunc(out, func(s string) bool { return s == undone || s == what })
+		what, undoes := strings.CutPrefix(line, "undo ")
+		what, _, _ = strings.Cut(what, " ")
+		out = slices.DeleteFunc(out, func(s string) bool { return s == what })
 		if !undoes {
 			out = append(out, what)
 		}
