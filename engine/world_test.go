@@ -58,7 +58,7 @@ func (w *world) call(ctx context.Context, p worldParams) (any, error) {
 			return nil, err
 		}
 	}
-	return map[string]any{"id": fmt.Sprintf("%s-%d", strings.ReplaceAll(p.Do, " ", "-"), w.times[p.Do])}, nil
+	return map[string]any{"with": p.With, "id": fmt.Sprintf("%s-%d", strings.ReplaceAll(p.Do, " ", "-"), w.times[p.Do])}, nil
 }
 
 // fails has something fail the first n times; below 0 always.
