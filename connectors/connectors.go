@@ -112,6 +112,8 @@ type Effect struct {
 	Writes  bool // it changes what is outside
 	// Idempotent: to do it twice is as good as to do it once.
 	Idempotent bool
+	// Stream: its result holds a stream, which is gone when the flow has ended.
+	Stream bool
 }
 
 // Effect says what a call with these parameters does. params is a pointer as

@@ -130,6 +130,30 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestAfterCommitExample: every order of the database becomes one shipment and is marked,
+// also where the process is killed on the way.
+func TestAfterCommitExample(t *testing.T) {
+	t.Parallel()
+	p := launch(t, project(t, "after_commit"))
+	type report struct{ Orders, Sent, Shipments int }
+	for range 3 {
+		wait(700 * time.Millisecond)
+		p.kill()
+		p.start()
+	}
+	var got report
+	p.eventually("every order is sent and shipped", 30*time.Second, func() bool {
+		_, err := p.get("/report", &got)
+		return err == nil && got == report{60, 60, 60}
+	})
+	if list := p.objects("dead_letters"); len(list) > 0 {
+		t.Errorf("%v", list)
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, tail(p.log.String()))
+	}
+}
+
 func TestSynchronousModel(t *testing.T) {
 	t.Parallel()
 	p := launch(t, project(t, "synchronous"))

@@ -39,6 +39,11 @@ func (s statement) text() string {
 	return ""
 }
 
-func queryEffect(_ any, p queryParams) connectors.Effect { return effectOf(p.SQL) }
+func queryEffect(_ any, p queryParams) connectors.Effect {
+	e := effectOf(p.SQL)
+	e.Stream = p.Stream
+	return e
+}
+
 func execEffect(_ any, p execParams) connectors.Effect   { return effectOf(p.SQL) }
 func batchEffect(_ any, p batchParams) connectors.Effect { return effectOf(p.SQL) }

@@ -67,7 +67,7 @@ func (c *compiler) after(fc *field.Context, b *step.Compiler, n *yaml.Node) *exe
 			"publish an event in the loop, and do it in the pipeline that takes that")
 		return nil
 	}
-	l := b.After(fc, definition.ParseSteps(fc, list))
+	l := b.After(fc, n, definition.ParseSteps(fc, list))
 	l.Retry = retry
 	if len(l.Flow.(step.Flow)) == 0 {
 		return nil
@@ -106,6 +106,47 @@ func (c *compiler) afters() {
 				"After which of the commits that would run is not clear.",
 				"publish an event in place of the call, or remove commit_every",
 				diag.Related{Range: found.At, Message: "the pipeline with after_commit"})
+		}
+	}
+}
+
+// marks checks flows that read something outside, publish it, and mark there what they
+// published. What they publish is durable at their commit; a mark in the flow is made
+// before it, and stays if the flow fails after.
+func (c *compiler) marks() {
+	for _, p := range c.program.Pipelines {
+		if !p.Facts.PublishesAny {
+			continue
+		}
+		read := map[string]bool{}
+		for _, o := range p.Facts.Outside {
+			if o.In == "" && !o.Handles && o.Reads && !o.Writes {
+				read[o.Name] = true
+			}
+		}
+		marked := false
+		for _, o := range p.Facts.Outside {
+			if o.Name == "" || !read[o.Name] || !o.Writes || o.Handles && o.In == "" || o.In == "compensate" {
+				continue
+			}
+			if o.In == "after_commit" {
+				marked = true
+				continue
+			}
+			if o.Undone() {
+				continue
+			}
+			c.report(CodeMarksEarly, diag.Warning, o.At, "this changes "+o.Name+" at once, while what the flow publishes is kept only when all of it has ended well",
+				"If a later step fails, or the process dies, "+o.Name+" says that it was done, and the events were never published.",
+				"move it into `after_commit:`, beside `steps:`, which runs when the events are durable, and give each publish an `id:`")
+		}
+		if !marked {
+			continue
+		}
+		for _, m := range p.Facts.Unkeyed {
+			c.report(CodeNoID, diag.Warning, m.At, "this may be published again, and has no id",
+				"after_commit marks what was published. Until it has, another run reads the same and publishes it again.",
+				"add `id:`, made of what was read, such as the row's key: a second event of that id is dropped")
 		}
 	}
 }

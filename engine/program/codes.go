@@ -19,6 +19,8 @@ var (
 	CodeNoCaller      = diag.Code{ID: "E408", Title: "pipeline that nothing starts"}
 	CodeNobodyListens = diag.Code{ID: "E409", Title: "respond without a caller"}
 	CodeTwoHandlers   = diag.Code{ID: "E410", Title: "failure that goes to two error handlers"}
+	CodeMarksEarly    = diag.Code{ID: "E412", Title: "mark that is made before the commit"}
+	CodeNoID          = diag.Code{ID: "E413", Title: "publish that may be repeated, without an id"}
 	CodeEmptyProject  = diag.Code{ID: "E411", Title: "project without pipelines"}
 )
 
@@ -26,5 +28,5 @@ var (
 func Codes() []diag.Code {
 	return []diag.Code{CodeTrigger, CodeFamily, CodeSchema, CodeOnFailure, CodeAfterCommit, CodeRouteClash, CodeNoSubscriber,
 		CodeNoPublisher, CodeUndrained, CodeNeverWritten, CodeEventLoop, CodeUnknownTarget, CodeNoCaller,
-		CodeNobodyListens, CodeTwoHandlers, CodeEmptyProject}
+		CodeNobodyListens, CodeTwoHandlers, CodeEmptyProject, CodeMarksEarly, CodeNoID}
 }

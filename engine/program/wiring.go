@@ -31,6 +31,7 @@ func (c *compiler) wiring() {
 	c.handlers()
 	c.callers()
 	c.afters()
+	c.marks()
 }
 
 // report adds a finding at a place in a pipeline.

@@ -23,6 +23,8 @@ var (
 	CodeCollection    = diag.Code{ID: "E236", Title: "malformed collection name"}
 	CodeFailType      = diag.Code{ID: "E238", Title: "error type of the runtime's own"}
 	CodeLater         = diag.Code{ID: "E239", Title: "step that has no meaning after the flow"}
+	CodeUnnamed       = diag.Code{ID: "E245", Title: "step that is undone, without a name"}
+	CodeStream        = diag.Code{ID: "E246", Title: "stream that would have to be kept"}
 	CodeShape         = diag.Code{ID: "E237", Title: "data that does not fit its schema"}
 )
 
@@ -30,5 +32,6 @@ var (
 func Codes() []diag.Code {
 	return []diag.Code{CodeOnError, CodeNoAction, CodeTwoActions, CodeUnknownAction, CodeDuplicateStep,
 		CodeUnreachable, CodeBadSwitch, CodeLoop, CodeConnection, CodeEventType, CodeRespond,
-		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType, CodeLater}
+		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType, CodeLater,
+		CodeUnnamed, CodeStream}
 }

@@ -96,6 +96,9 @@ func (b *Compiler) name(c *field.Context, n *Node, def *definition.Step, opts op
 	}
 	b.declared[n.Name] = true
 	n.slot = b.slot()
+	if n.effect.Stream {
+		b.streams[n.slot] = n.Name
+	}
 	sym := &expression.Symbol{Slot: n.slot}
 	if opts.OnError.policy == Continue {
 		n.errorSlot = b.slot()

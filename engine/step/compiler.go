@@ -43,6 +43,7 @@ type Compiler struct {
 	handler  bool           // inside on_error, catch or compensate
 	inLater  string         // what we are inside of that is done later, and cannot be undone: compensate, after_commit
 	undos    map[string]*execution.Later
+	streams  map[int]string // steps whose results hold a stream, by slot
 }
 
 // Connection is a connection of the project file, or what a family without one uses.
@@ -69,7 +70,12 @@ type Facts struct {
 	Reads       []Mention // collections read
 	Reprocesses []Reprocessor
 	Responds    []Mention
-	Dynamic     bool // publishes a type that is only known at run time
+	Unkeyed     []Mention // publishes of the flow without an id
+	Outside     []Outside // calls that leave the process
+	// PublishesAny: the flow itself publishes, as opposed to what handles its failures and
+	// what follows it.
+	PublishesAny bool
+	Dynamic      bool // publishes a type that is only known at run time
 	// CommitsParts: a loop commits on its way.
 	CommitsParts bool
 }
@@ -79,6 +85,19 @@ type Mention struct {
 	Name string
 	At   diag.Range
 }
+
+// Outside is a call that leaves the process; Name is its connection, empty where it has
+// none.
+type Outside struct {
+	Mention
+	connectors.Effect
+	In      string // "compensate" or "after_commit"; empty: the flow, or what handles its failures
+	Handles bool   // it is in what handles failures
+	step    *Node
+}
+
+// Undone reports whether the step says how it is undone.
+func (o Outside) Undone() bool { return o.step.undo != nil }
 
 // Reprocessor is what the writer of error records needs of the reprocess step
 // that drains their collection.
@@ -99,6 +118,7 @@ func (b *Compiler) Start(lists []*yaml.Node, trigger string, t *expression.Type)
 	b.declared = map[string]bool{}
 	b.equal = map[string]int{}
 	b.undos = map[string]*execution.Later{}
+	b.streams = map[int]string{}
 	for _, n := range lists {
 		b.scan(n)
 	}

@@ -3,6 +3,8 @@ package step
 import (
 	"slices"
 
+	"gopkg.in/yaml.v3"
+
 	"pipelined/engine/execution"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
@@ -30,8 +32,15 @@ func (b *Compiler) watch(syms *expression.Symbols) *reads {
 	return r
 }
 
-func (r *reads) sorted() []execution.Ref {
+// kept is what was read, which has to be kept until the block is run.
+func (b *Compiler) kept(c *field.Context, n *yaml.Node, r *reads, what string) []execution.Ref {
 	slices.SortFunc(r.refs, func(a, b execution.Ref) int { return a.Slot - b.Slot })
+	for _, ref := range r.refs {
+		if name := b.streams[ref.Slot]; name != "" {
+			c.Report(CodeStream, diag.Error, n, what+" reads steps."+name+", which holds a stream",
+				"The stream is gone when it runs.", "consume it with foreach, and read what that gives, or query again in "+what)
+		}
+	}
 	return r.refs
 }
 
@@ -51,7 +60,12 @@ func (b *Compiler) undo(c *field.Context, n *Node, blk Block, syms *expression.S
 	b.inLater = "compensate"
 	l := &execution.Later{Step: n.Identity, Name: n.Name, Pipeline: b.Pipeline, Slot: n.slot, Flow: b.block(c, blk, inner)}
 	b.inLater = ""
-	l.Reads = r.sorted()
+	l.Reads = b.kept(c, blk.node, r, "compensate")
+	if n.effect.Outside && !n.named {
+		c.Report(CodeUnnamed, diag.Warning, blk.node, "a step that is undone should have a name",
+			"It is found again, after a crash, by what it says: edited in between, it is not, and becomes an error record.",
+			"give it a `name:`")
+	}
 	b.undos[n.Identity] = l
 	return l
 }
@@ -60,13 +74,13 @@ func (b *Compiler) undo(c *field.Context, n *Node, blk Block, syms *expression.S
 func (b *Compiler) Undos() map[string]*execution.Later { return b.undos }
 
 // After compiles the pipeline's after_commit, in the scope that its steps left.
-func (b *Compiler) After(c *field.Context, list []*definition.Step) *execution.Later {
+func (b *Compiler) After(c *field.Context, n *yaml.Node, list []*definition.Step) *execution.Later {
 	inner := b.inner(c.Symbols)
 	r := b.watch(inner)
 	l := &execution.Later{Pipeline: b.Pipeline, Slot: -1}
 	b.inLater, b.handler = afterCommit, true
 	l.Flow = b.Steps(c.With(inner), list)
 	b.inLater, b.handler = "", false
-	l.Reads = r.sorted()
+	l.Reads = b.kept(c, n, r, afterCommit)
 	return l
 }

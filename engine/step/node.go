@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/connectors"
 	"pipelined/engine/execution"
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
@@ -31,8 +32,9 @@ type Node struct {
 	Action   Action
 
 	named     bool
-	slot      int // of the result; -1 for an unnamed step
-	errorSlot int // of steps.<name>.error; -1 unless on_error is continue
+	effect    connectors.Effect // of a connector's call, as far as literals tell
+	slot      int               // of the result; -1 for an unnamed step
+	errorSlot int               // of steps.<name>.error; -1 unless on_error is continue
 
 	when    expression.Condition
 	timeout time.Duration

@@ -41,7 +41,21 @@ func (b *Compiler) connectorAction(c *field.Context, n *Node, key *field.Pair, r
 	if a.params == nil || c.Diags.ErrorsSince(before) {
 		return nil
 	}
+	b.noteOutside(c, n, a, key)
 	return a
+}
+
+// noteOutside notes what a call does outside, as far as its literal parameters tell.
+func (b *Compiler) noteOutside(c *field.Context, n *Node, a *connectorCall, key *field.Pair) {
+	literal := a.op.NewParams()
+	a.params.Literals(literal)
+	n.effect = a.op.Effect(nil, literal)
+	if !n.effect.Outside {
+		return
+	}
+	b.Facts.Outside = append(b.Facts.Outside, Outside{
+		Mention: Mention{a.connection.Name, c.Range(key.KeyNode)}, Effect: n.effect, In: b.inLater, Handles: b.handler, step: n,
+	})
 }
 
 // stray reports a key beside an action that does not belong there; often it is

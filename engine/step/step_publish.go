@@ -88,6 +88,10 @@ func (b *Compiler) newPublish(c *field.Context, n *Node, v publishValue) Action 
 	if v.Data.IsZero() {
 		c.Symbols.Read("input")
 	}
+	if v.ID.IsZero() && b.inLater == "" && !b.handler {
+		b.Facts.Unkeyed = append(b.Facts.Unkeyed, Mention{v.Event.Text, n.At})
+	}
+	b.Facts.PublishesAny = b.Facts.PublishesAny || b.inLater == "" && !b.handler
 	for _, name := range slices.Sorted(maps.Keys(v.Headers)) {
 		if strings.HasPrefix(strings.ToLower(name), "pipelined-") {
 			c.Report(CodeEventType, diag.Error, v.Event.node, "header "+name+" belongs to the runtime", "The event would go astray.", "give it another name")

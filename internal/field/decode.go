@@ -60,6 +60,10 @@ func (s *Shape) Decode(c *Context, n *yaml.Node) *Binding {
 	return b
 }
 
+// Literals fills dst, a pointer to the struct the Shape describes, with what needs no
+// expression.
+func (b *Binding) Literals(dst any) { reflect.ValueOf(dst).Elem().Set(b.base) }
+
 // Bind fills dst, a pointer to the struct, for one call.
 func (b *Binding) Bind(f *expression.Frame, dst any) error {
 	v := reflect.ValueOf(dst).Elem()

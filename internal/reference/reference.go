@@ -57,6 +57,7 @@ func index() string {
 
 func pipelinePage() string {
 	return "# A pipeline file\n\n" + definition.PipelineShape().Table() + "\n## on_failure\n\n" + program.OnFailureShape().Table() +
+		"\n## after_commit\n\nA list of steps, or:\n\n" + program.AfterShape().Table() +
 		"\n## Options of every step\n\n" + step.OptionsShape().Table()
 }
 
