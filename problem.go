@@ -59,6 +59,7 @@ const (
 	TypeFail        = "fail/type"                           // a type that an author cannot use
 	TypeConflict    = "object_store/conflict"               // a document is not as it has to be
 	TypeIterations  = "engine/iterations"                   // a loop passed max_iterations
+	TypeStream      = "engine/stream"                       // a stream that was read before
 	TypeInterrupted = "engine/interrupted"                  // the process died while this ran
 	TypeKeyMissing  = "request/idempotency-key-missing"     // the route asks for a key
 	TypeKeyReused   = "request/idempotency-key-reused"      // the key was used for another request

@@ -125,7 +125,7 @@ func (e *Engine) wire() {
 		Host: c.Host, Logger: c.Logger, Refuse: func(rev *revision.Revision) func(string) *pipelined.Problem { return refuse(e.broker, rev) },
 		Committed: func(b *store.Batch, r store.Result) {
 			e.broker.Committed(b, r)
-			e.runner.Counters.CountEvents(b, r)
+			e.runner.CountEvents(b, r)
 		},
 	}).Init()
 	e.consumer = &consumer.Consumer{Runner: e.runner, Current: &e.revisions.current, Redrive: redriveSubscription}

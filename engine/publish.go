@@ -28,6 +28,7 @@ func (e *Engine) Clock() pipelined.Clock { return e.config.Clock }
 type View struct {
 	Pipelines     []attempt.Stats
 	Published     map[string]int64  // events of each type, since the start
+	Duplicates    map[string]int64  // those of each type that were dropped, since their publish.id was there
 	Subscriptions []broker.Status   // those of pipelines
 	Recent        []store.Execution // the newest executions, whatever the history policy keeps
 }
@@ -35,7 +36,7 @@ type View struct {
 // View tells how everything stands.
 func (e *Engine) View() View {
 	own := func(s broker.Status) bool { return s.Name == redriveSubscription }
-	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), slices.DeleteFunc(e.broker.Status(), own), e.runner.Recent.List()}
+	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), e.runner.Counters.Duplicates(), slices.DeleteFunc(e.broker.Status(), own), e.runner.Recent.List()}
 }
 
 // Ready tells why no work is taken now; nil if it is.

@@ -22,6 +22,7 @@ const TimeFormat = "2006-01-02T15:04:05.000000Z"
 // Problem types of the object store.
 const (
 	TypeConflict   = pipelined.TypeConflict    // the document exists, is at another version, or has a value that is taken
+	TypeTooMany    = "object_store/too-many"   // more documents than a find without a limit takes
 	TypeDocument   = "object_store/document"   // not a document that can be stored
 	TypeCollection = "object_store/collection" // not the name of a collection
 )

@@ -30,15 +30,28 @@ type FindQuery struct {
 
 // Find returns the documents of a query as a list.
 func (s *Session) Find(ctx context.Context, q FindQuery) ([]any, error) {
-	list := []any{}
+	list, _, err := s.Page(ctx, q)
+	return list, err
+}
+
+// Page returns the documents of a query as a list, and whether its limit left any out.
+func (s *Session) Page(ctx context.Context, q FindQuery) (list []any, more bool, err error) {
+	list = []any{}
+	limit := q.Limit
+	if limit > 0 {
+		q.Limit++ // the one after the last tells that there are more; nobody is shown it
+	}
 	for d, err := range s.matching(ctx, q) {
 		if err != nil {
-			return nil, err
+			return nil, false, err
+		}
+		if limit > 0 && len(list) == limit {
+			return list, true, nil
 		}
 		s.show(d)
 		list = append(list, d.doc)
 	}
-	return list, nil
+	return list, false, nil
 }
 
 // show notes that the author is shown a document.

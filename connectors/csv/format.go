@@ -41,7 +41,11 @@ func (*client) format(ctx context.Context, p formatParams) (any, error) {
 }
 
 func (w *writer) all(ctx context.Context) error {
-	if s, ok := w.Rows.(value.Stream); ok {
+	s, stream, err := value.Read(w.Rows)
+	if err != nil {
+		return err
+	}
+	if stream {
 		defer s.Close()
 		for {
 			row, ok, err := s.Next(ctx)

@@ -46,7 +46,11 @@ func (k *client) batch(ctx context.Context, p batchParams) (any, error) {
 
 // elements visits a list, or a stream, whose rows are then read as they are sent.
 func elements(ctx context.Context, v any) (next func() (any, bool, error), done func(), err error) {
-	if s, ok := v.(value.Stream); ok {
+	s, stream, err := value.Read(v)
+	if err != nil {
+		return nil, nil, err
+	}
+	if stream {
 		return func() (any, bool, error) { return s.Next(ctx) }, func() { s.Close() }, nil
 	}
 	list, ok := value.Open(v).([]any)

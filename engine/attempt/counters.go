@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"pipelined"
 	"pipelined/internal/store"
 )
 
@@ -14,6 +15,7 @@ type Counters struct {
 	mu        sync.RWMutex
 	pipelines map[string]*counts
 	events    map[string]*atomic.Int64
+	dropped   map[string]*atomic.Int64 // events whose publish.id was there
 }
 
 // counts counts what became of a pipeline's executions.
@@ -49,22 +51,47 @@ func (c *Counters) Stats() []Stats {
 
 // Published returns how many events of each type entered the log since the start.
 func (c *Counters) Published() map[string]int64 {
+	return c.all(c.events)
+}
+
+// Duplicates returns how many events of each type were dropped since the start because
+// their publish.id had been there.
+func (c *Counters) Duplicates() map[string]int64 { return c.all(c.dropped) }
+
+func (c *Counters) all(m map[string]*atomic.Int64) map[string]int64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	out := make(map[string]int64, len(c.events))
-	for typ, n := range c.events {
+	out := make(map[string]int64, len(m))
+	for typ, n := range m {
 		out[typ] = n.Load()
 	}
 	return out
 }
 
-// CountEvents counts what a durable batch brought into the log.
-func (c *Counters) CountEvents(b *store.Batch, r store.Result) {
+// CountEvents counts what a durable batch brought into the log, and the duplicates that it
+// did not; those are also a line for who debugs.
+func (r *Runner) CountEvents(b *store.Batch, res store.Result) {
+	c := &r.Counters
 	for i, ev := range b.Events {
-		if i < len(r.Seqs) && r.Seqs[i] != 0 {
-			c.event(ev.Type).Add(1)
+		switch {
+		case i >= len(res.Seqs):
+		case res.Seqs[i] == 0:
+			r.duplicate(ev)
+		default:
+			counter(c, c.events, ev.Type).Add(1)
 		}
 	}
+	for i, d := range b.Delayed {
+		if i < len(res.Delayed) && !res.Delayed[i] {
+			r.duplicate(d.Event)
+		}
+	}
+}
+
+func (r *Runner) duplicate(ev *pipelined.Event) {
+	c := &r.Counters
+	counter(c, c.dropped, ev.Type).Add(1)
+	r.Logger.Debug("an event was dropped: its publish.id was there", "event", ev.Type, "id", ev.DedupeID, "source", ev.Source)
 }
 
 // Filtered counts an event that a pipeline's where kept out.
@@ -83,12 +110,10 @@ func (c *Counters) Took(pipeline string) { c.of(pipeline).Taken.Add(1) }
 func (c *Counters) Skipped(pipeline string) { c.of(pipeline).SkippedTicks.Add(1) }
 
 func (c *Counters) init() {
-	c.pipelines, c.events = map[string]*counts{}, map[string]*atomic.Int64{}
+	c.pipelines, c.events, c.dropped = map[string]*counts{}, map[string]*atomic.Int64{}, map[string]*atomic.Int64{}
 }
 
 func (c *Counters) of(pipeline string) *counts { return counter(c, c.pipelines, pipeline) }
-
-func (c *Counters) event(typ string) *atomic.Int64 { return counter(c, c.events, typ) }
 
 // counter finds or makes the entry of a name.
 func counter[T any](c *Counters, m map[string]*T, name string) *T {

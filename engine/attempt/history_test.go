@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pipelined"
 	"pipelined/engine/attempt"
@@ -178,6 +179,19 @@ func TestCountersCountEventsThatEnteredTheLog(t *testing.T) {
 	got := r.Runner.Counters.Published()
 	if fmt.Sprint(got) != "map[job.new:1 job.old:2]" {
 		t.Errorf("published are %v", got)
+	}
+	for range 2 { // a delayed one is a duplicate of what waits, and of what was published
+		ev := r.Event("job.later", "", "{}")
+		ev.DedupeID = "once"
+		r.Runner.Commit(t.Context(), &store.Batch{Delayed: []store.DelayedEvent{{Event: ev, Due: r.Clock.Now().Add(time.Hour)}}})
+	}
+	if got := r.Runner.Counters.Duplicates(); fmt.Sprint(got) != "map[job.later:1 job.new:1]" {
+		t.Errorf("duplicates are %v", got)
+	}
+	for _, typ := range []string{"job.later", "job.new"} {
+		if lines := r.Logs.Lines("level=DEBUG", "publish.id was there", "event="+typ, "id=once"); len(lines) != 1 {
+			t.Errorf("a duplicate of %s is %d lines:\n%s", typ, len(lines), r.Logs)
+		}
 	}
 	c := &r.Runner.Counters
 	c.Filtered("b")

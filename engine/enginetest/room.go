@@ -61,7 +61,7 @@ func New(t *testing.T, text string) *Room {
 		Values: &function.Env{Now: r.Clock.Now, NewID: r.NewID, Random: func() float64 { return 0.5 }},
 		Refuse: func(*revision.Revision) func(string) *pipelined.Problem { return nil },
 		Committed: func(b *store.Batch, res store.Result) {
-			r.Runner.Counters.CountEvents(b, res)
+			r.Runner.CountEvents(b, res)
 			if r.Told != nil {
 				r.Told(b, res)
 			}

@@ -25,6 +25,7 @@ var (
 	CodeLater         = diag.Code{ID: "E239", Title: "step that has no meaning after the flow"}
 	CodeUnnamed       = diag.Code{ID: "E245", Title: "step that is undone, without a name"}
 	CodeStream        = diag.Code{ID: "E246", Title: "stream that would have to be kept"}
+	CodeNoLimit       = diag.Code{ID: "E247", Title: "find without a limit"}
 	CodeShape         = diag.Code{ID: "E237", Title: "data that does not fit its schema"}
 )
 
@@ -33,5 +34,5 @@ func Codes() []diag.Code {
 	return []diag.Code{CodeOnError, CodeNoAction, CodeTwoActions, CodeUnknownAction, CodeDuplicateStep,
 		CodeUnreachable, CodeBadSwitch, CodeLoop, CodeConnection, CodeEventType, CodeRespond,
 		CodeCommitEvery, CodeStop, CodeLongDelay, CodeCallee, CodeUnknownEvent, CodeCollection, CodeShape, CodeFailType, CodeLater,
-		CodeUnnamed, CodeStream}
+		CodeUnnamed, CodeStream, CodeNoLimit}
 }

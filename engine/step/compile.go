@@ -26,7 +26,7 @@ func (b *Compiler) Steps(c *field.Context, list []*definition.Step) Flow {
 			continue
 		}
 		flow = append(flow, n)
-		if _, ends := n.Action.(interface{ ends() }); ends && n.when.IsZero() {
+		if _, ends := n.Action.(interface{ ends() }); ends && n.when.IsZero() && (n.onError == FailFlow || n.Key == "stop") {
 			ended = def
 		}
 	}
@@ -37,6 +37,9 @@ func (b *Compiler) Steps(c *field.Context, list []*definition.Step) Flow {
 func (b *Compiler) block(c *field.Context, blk Block, syms *expression.Symbols) Flow {
 	if blk.node == nil {
 		return nil
+	}
+	if !b.scanned[resolved(blk.node)] {
+		panic(fmt.Sprintf("step: scan does not know of the list of steps at line %d", blk.node.Line))
 	}
 	inner := c.With(syms)
 	return b.Steps(inner, definition.ParseSteps(inner, blk.node))

@@ -38,10 +38,11 @@ type Compiler struct {
 	vars     map[string]*expression.Symbol
 	names    map[string]*yaml.Node // every step name, for "runs later" and duplicates
 	declared map[string]bool
-	equal    map[string]int // steps without a name, by their digest
-	loops    int            // how many loops, branches and handlers we are inside of
-	handler  bool           // inside on_error, catch or compensate
-	inLater  string         // what we are inside of that is done later, and cannot be undone: compensate, after_commit
+	scanned  map[*yaml.Node]bool // lists of steps
+	equal    map[string]int      // steps without a name, by their digest
+	loops    int                 // how many loops, branches and handlers we are inside of
+	handler  bool                // inside on_error, catch or compensate
+	inLater  string              // what we are inside of that is done later, and cannot be undone: compensate, after_commit
 	undos    map[string]*execution.Later
 	streams  map[int]string // steps whose results hold a stream, by slot
 }
@@ -117,6 +118,7 @@ func (b *Compiler) Start(lists []*yaml.Node, trigger string, t *expression.Type)
 	b.names = map[string]*yaml.Node{}
 	b.declared = map[string]bool{}
 	b.equal = map[string]int{}
+	b.scanned = map[*yaml.Node]bool{}
 	b.undos = map[string]*execution.Later{}
 	b.streams = map[int]string{}
 	for _, n := range lists {

@@ -46,7 +46,7 @@ func (f *foreach) group(ctx context.Context, x *execution.Execution, next func()
 	ends := &branches{cancel: cancel}
 	fork, group := x.Fork(), x.Run.Host.Branches(f.concurrency)
 	for ctx.Err() == nil && (f.commitEvery == 0 || len(turns) < f.commitEvery) {
-		item, ok, nerr := next()
+		item, ok, nerr := f.following(x, next)
 		if done, err = !ok, nerr; err != nil || done {
 			break
 		}
@@ -70,6 +70,16 @@ func (f *foreach) group(ctx context.Context, x *execution.Execution, next func()
 	}
 	fork.Close(stay(turns, err)...)
 	return turns, done, err
+}
+
+// following is the next element. A panic on the way to it must not leave turns behind
+// that nobody waits for.
+func (f *foreach) following(x *execution.Execution, next func() (any, bool, error)) (item any, ok bool, err error) {
+	err = execution.Protect(x, f.node.Name, func() (err error) {
+		item, ok, err = next()
+		return err
+	})
+	return item, ok, err
 }
 
 // stay are the turns whose effects stay: those that ended well or were stopped, where

@@ -177,18 +177,23 @@ func (n *Node) compensable(ctx context.Context, x *execution.Execution) error {
 // tries runs the action until it succeeds, may not be retried, or has used up
 // its attempts. Every failed try leaves no effects.
 func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
+	var first *pipelined.Problem
 	for try := 1; ; try++ {
 		result, err := n.try(ctx, x)
 		if err == nil || errors.Is(err, execution.ErrStop) || execution.Beyond(ctx, err) {
 			return result, err
 		}
 		p := pipelined.AsProblem(n.problem(x, err, try))
+		if first != nil && p.Type == pipelined.TypeStream { // it is the first try that read the stream
+			p = execution.Because(p, first)
+		}
+		first = p
 		if n.retry == nil || try >= n.retry.Attempts || ctx.Err() != nil {
 			return nil, p
 		}
 		again, err := n.retriable(x, p)
 		if err != nil {
-			return nil, n.problem(x, err, try)
+			return nil, execution.Because(n.problem(x, err, try), p)
 		}
 		if !again {
 			return nil, p
@@ -262,7 +267,11 @@ func (n *Node) handle(ctx context.Context, x *execution.Execution, p *pipelined.
 	}
 	restore := x.ShowError(p)
 	defer restore()
-	return execution.RunList(ctx, x, n.handler)
+	err := execution.RunList(ctx, x, n.handler)
+	if err == nil || execution.Signal(err) || execution.Beyond(ctx, err) {
+		return err
+	}
+	return execution.Because(err, p)
 }
 
 // problem places an error: which pipeline, step and action it came from, at which

@@ -151,14 +151,15 @@ func (a *connectorCall) Run(ctx context.Context, x *execution.Execution) (any, e
 		Step: a.node.Name, Attempt: x.Run.Attempt, Idempotency: x.Key(a.node.Identity),
 	})
 	if !a.op.Effect(nil, p).Outside {
-		return a.op.Call(ctx, k, p)
+		result, err := a.op.Call(ctx, k, p)
+		return a.node.readOnce(x, result), err
 	}
 	if err := x.Leaving(ctx); err != nil {
 		return nil, err
 	}
 	result, err := x.Run.Host.Outside(ctx, func() (any, error) { return a.op.Call(ctx, k, p) })
 	if err == nil || execution.Signal(err) {
-		return result, err
+		return a.node.readOnce(x, result), err
 	}
 	q := pipelined.AsProblem(err).Clone()
 	q.Outside = true

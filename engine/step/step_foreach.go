@@ -85,12 +85,16 @@ func (f *foreach) Run(ctx context.Context, x *execution.Execution) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	next, stream, err := f.source(ctx, over)
+	s, stream, err := value.Read(over)
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := over.(value.Stream); ok {
+	if stream {
 		defer s.Close()
+	}
+	next, err := f.source(ctx, over, s)
+	if err != nil {
+		return nil, err
 	}
 	t := &tally{}
 	if f.commitEvery > 0 {
@@ -120,20 +124,20 @@ func (f *foreach) Run(ctx context.Context, x *execution.Execution) (any, error) 
 	return out, nil
 }
 
-// source returns what gives the next element, and whether it is a stream.
-func (f *foreach) source(ctx context.Context, over any) (next func() (any, bool, error), stream bool, err error) {
-	if s, ok := over.(value.Stream); ok {
+// source returns what gives the next element; s is nil where it is no stream.
+func (f *foreach) source(ctx context.Context, over any, s value.Stream) (next func() (any, bool, error), err error) {
+	if s != nil {
 		return func() (any, bool, error) {
 			v, ok, err := s.Next(ctx)
 			return v, ok, cut(ctx, err)
-		}, true, nil
+		}, nil
 	}
 	if over == nil {
-		return func() (any, bool, error) { return nil, false, nil }, false, nil
+		return func() (any, bool, error) { return nil, false, nil }, nil
 	}
 	list, err := value.Elements(over)
 	if err != nil {
-		return nil, false, pipelined.Problemf(pipelined.TypeExpression, "foreach needs a list, a map or a stream", 500,
+		return nil, pipelined.Problemf(pipelined.TypeExpression, "foreach needs a list, a map or a stream", 500,
 			"%s is %s", f.over.Source(), value.Describe(over))
 	}
 	i := -1
@@ -142,7 +146,7 @@ func (f *foreach) source(ctx context.Context, over any) (next func() (any, bool,
 			return nil, false, nil
 		}
 		return list[i], true, nil
-	}, false, nil
+	}, nil
 }
 
 func (f *foreach) sequential(ctx context.Context, x *execution.Execution, next func() (any, bool, error), t *tally, keep bool) error {

@@ -27,7 +27,7 @@ type publishValue struct {
 	Event   eventName             `yaml:"event" required:"" doc:"Event type, dotted: order.received."`
 	Data    eventData             `yaml:"data" doc:"The event's document; default is input."`
 	Key     field.Text            `yaml:"key" doc:"Orders and partitions; default is the key the event type declares."`
-	ID      field.Text            `yaml:"id" doc:"Makes the publish idempotent: a second one of this type and id within the type's dedupe window is dropped."`
+	ID      field.Text            `yaml:"id" doc:"Makes the publish idempotent: a second one of this type and id within the type's dedupe window is dropped, and counted, when this execution commits."`
 	Headers map[string]field.Text `yaml:"headers" doc:"Carried along unchanged."`
 	Delay   field.JSON            `yaml:"delay" doc:"A duration: the event appears that much later. Durable, holds nothing while it waits."`
 }
@@ -71,7 +71,7 @@ func checkEventType(c *field.Context, n *yaml.Node, name string) {
 
 func publishControl() *Control {
 	return define("publish", "Publishes an event: durable, in the same commit as everything else this execution does.",
-		"`event_id`", `
+		"`event_id`; whether a `publish.id` was there before is known at the commit, not here", `
 - publish:
     event: order.received
     key: ${{ input.id }}

@@ -25,6 +25,7 @@ var (
 	descTaken     = desc("outcomes_taken_total", "Outcomes dropped because somebody else had claimed what they were of.", "pipeline")
 	descTicks     = desc("schedule_ticks_dropped_total", "Scheduled runs that did not take place, by reason: missed, overlap.", "pipeline", "reason")
 	descPublished = desc("events_published_total", "Events that entered the log.", "event")
+	descDuplicate = desc("events_duplicate_total", "Events that were dropped because their publish.id had been there within the type's dedupe window.", "event")
 	descBacklog   = desc("event_backlog", "Deliveries in memory that wait for a place.", "pipeline")
 	descRunning   = desc("runs_in_flight", "Deliveries handed out and not yet committed.", "pipeline")
 	descWaiting   = desc("event_retries_waiting", "Deliveries that wait for their retry.", "pipeline")
@@ -69,6 +70,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for typ, n := range view.Published {
 		counter(descPublished, n, typ)
+	}
+	for typ, n := range view.Duplicates {
+		counter(descDuplicate, n, typ)
 	}
 	for _, s := range view.Subscriptions {
 		gauge(descBacklog, int64(s.Ready), s.Name)

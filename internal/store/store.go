@@ -135,6 +135,9 @@ type Result struct {
 	// Seqs are the log numbers of Batch.Events, in order; 0 where the event was
 	// a duplicate and dropped.
 	Seqs []int64
+	// Delayed tells of each of Batch.Delayed, in order, whether it was added; false where
+	// the event was a duplicate and dropped.
+	Delayed []bool
 	// Versions are the new versions of Batch.Documents, in order; 0 for a delete.
 	Versions []int64
 }

@@ -88,19 +88,20 @@ func (w *writer) fresh(ctx context.Context, ev *pipelined.Event, now time.Time) 
 	return n > 0, err
 }
 
-func (w *writer) delay(ctx context.Context, d *store.DelayedEvent, now time.Time) error {
+// delay adds a delayed event, unless it is a duplicate.
+func (w *writer) delay(ctx context.Context, d *store.DelayedEvent, now time.Time) (added bool, err error) {
 	ev := d.Event
 	headers, err := headersText(ev.Headers)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if ev.DedupeID != "" { // a second publish is a duplicate even while the first waits
 		if fresh, err := w.fresh(ctx, ev, now); err != nil || !fresh {
-			return err
+			return false, err
 		}
 	}
 	_, err = w.st.delay.ExecContext(ctx, micros(d.Due), ev.DedupeID, ev.ID, ev.Type, ev.Source, ev.Key, max(ev.Attempt, 1), headers, ev.Data)
-	return err
+	return err == nil, err
 }
 
 func (w *writer) deferDelivery(ctx context.Context, d *store.Deferred) error {

@@ -412,9 +412,11 @@ func (w *writer) effects(ctx context.Context, r *request, now time.Time) error {
 		return err
 	}
 	for i := range b.Delayed {
-		if err := w.delay(ctx, &b.Delayed[i], now); err != nil {
+		added, err := w.delay(ctx, &b.Delayed[i], now)
+		if err != nil {
 			return err
 		}
+		r.result.Delayed = append(r.result.Delayed, added)
 	}
 	for i := range b.Defer {
 		if err := w.deferDelivery(ctx, &b.Defer[i]); err != nil {

@@ -64,8 +64,17 @@ func dedupe(s *suite) {
 		}
 		return s.commit(&store.Batch{Events: []*pipelined.Event{ev}}).Seqs[0]
 	}
+	later := func(typ string) bool {
+		ev := event(typ, 1)
+		ev.DedupeID = "same"
+		added := s.commit(&store.Batch{Delayed: []store.DelayedEvent{{Event: ev, Due: s.clock.Now().Add(time.Hour)}}}).Delayed
+		return len(added) == 1 && added[0]
+	}
 	if once("short") != 1 || once("short") != 0 || once("long") != 2 || once("long") != 0 {
 		s.Error("a duplicate entered the log, or a first did not")
+	}
+	if later("short") || !later("delayed") || later("delayed") || once("delayed") != 0 {
+		s.Error("a duplicate waits, or a first does not, or the result says otherwise")
 	}
 	s.reopen()
 	s.clock.Advance(2 * time.Minute)
