@@ -32,7 +32,8 @@ type play struct {
 	*enginetest.Room
 	attempt.Ending
 	host  *scenario.Host
-	ended bool // false: it was stopped at a fault point
+	ended bool          // false: it was stopped at a fault point
+	drain time.Duration // how long until the runtime drains; 0: it does not
 
 	mu   sync.Mutex
 	said []string // what steps of the probe with do: say were given
@@ -89,7 +90,13 @@ func (p *play) again(stopAt int) *play {
 		a := p.Attempt("work", cause{})
 		a.Input = value.Raw(input)
 		a.Event = &store.StoredEvent{Seq: 1, Event: pipelined.Event{ID: "e-1", Type: "job.new", Data: input}}
-		p.Ending = p.Runner.Run(p.Context(), a)
+		ctx := p.Context()
+		if p.drain > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = p.host.WithTimeout(ctx, p.drain, pipelined.ErrStopping)
+			defer cancel()
+		}
+		p.Ending = p.Runner.Run(ctx, a)
 	})
 	return p
 }
@@ -102,6 +109,9 @@ func (p *play) ok() *play {
 	}
 	return p
 }
+
+// took is how long it took, on the room's clock.
+func (p *play) took() time.Duration { return p.Clock.Now().Sub(enginetest.Epoch) }
 
 // failed demands that the run failed with a type and a status.
 func (p *play) failed(typ string, status int) *pipelined.Problem {

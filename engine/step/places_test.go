@@ -16,6 +16,7 @@ type place struct {
 	// What is told of a failure there: the failure itself; behind it, as its cause, what
 	// was being dealt with; or, as a note, the compensation that failed.
 	cause, note bool
+	untimed     bool // no timeout cuts it off
 }
 
 // below is a pipeline's steps with a list in the place of %s, so far to the right.
@@ -37,9 +38,9 @@ var places = []place{
 	{name: "a case", project: below(10, "steps:\n  - switch:\n      - when: \"true\"\n        steps:\n%s")},
 	{name: "else", project: below(10, "steps:\n  - switch:\n      - else:\n%s")},
 	{name: "try", project: below(6, "steps:\n  - finally: []\n    try:\n%s")},
-	{name: "finally", project: below(6, "steps:\n  - try: []\n    finally:\n%s")},
+	{name: "finally", untimed: true, project: below(6, "steps:\n  - try: []\n    finally:\n%s")},
 	{name: "catch", cause: true, project: below(6, "steps:\n  - try: [ { name: first, fail: { type: job/first } } ]\n    catch:\n%s")},
-	{name: "finally after a failure", cause: true, project: below(6, "steps:\n  - try: [ { name: first, fail: { type: job/first } } ]\n    finally:\n%s")},
+	{name: "finally after a failure", cause: true, untimed: true, project: below(6, "steps:\n  - try: [ { name: first, fail: { type: job/first } } ]\n    finally:\n%s")},
 	{name: "on_error of a step", cause: true, project: below(6, "steps:\n  - name: first\n    fail: { type: job/first }\n    on_error:\n%s")},
 	{name: "on_error of the pipeline", cause: true, project: below(2, "steps: [ { name: first, fail: { type: job/first } } ]\non_error:\n%s")},
 	{name: "compensate", note: true, project: below(6, "steps:\n  - probe: { do: echo }\n    compensate:\n%s\n  - { name: first, fail: { type: job/first } }")},
