@@ -47,7 +47,8 @@ func (f *foreach) group(ctx context.Context, x *execution.Execution, next func()
 	fork, group := x.Fork(), x.Run.Host.Branches(f.concurrency)
 	for ctx.Err() == nil && (f.commitEvery == 0 || len(turns) < f.commitEvery) {
 		item, ok, nerr := f.following(x, next)
-		if done, err = !ok, nerr; err != nil || done {
+		ends.ended(nerr, "reading the elements") // the turns under way are for nothing then
+		if done = !ok; nerr != nil || done {
 			break
 		}
 		index := first + len(turns)
@@ -63,9 +64,7 @@ func (f *foreach) group(ctx context.Context, x *execution.Execution, next func()
 		})
 	}
 	group.Wait()
-	if end := ends.outcome(); end != nil {
-		err = end
-	} else if err == nil && ctx.Err() != nil {
+	if err = ends.outcome(); err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	fork.Close(stay(turns, err)...)

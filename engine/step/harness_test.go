@@ -170,6 +170,7 @@ func elements(v any) []any {
 type rows struct {
 	list   []any
 	closed int
+	meet   func() // called before a panic; may be nil
 }
 
 func (r *rows) Next(ctx context.Context) (any, bool, error) {
@@ -183,6 +184,9 @@ func (r *rows) Next(ctx context.Context) (any, bool, error) {
 	r.list = r.list[1:]
 	switch value.Scalar(v) {
 	case "panic":
+		if r.meet != nil {
+			r.meet()
+		}
 		panic("the stream panics")
 	case "fail":
 		return nil, false, errors.New("the stream fails")
@@ -223,3 +227,10 @@ func settled(t *testing.T, before int) {
 }
 
 var _ execution.Host = (*scenario.Host)(nil)
+
+// rows has steps of the probe with do: rows give a stream that the test looks at.
+func (p *play) rows(list ...any) *rows {
+	r := &rows{list: list}
+	p.Probe.On("rows", func(context.Context, any) (any, error) { return map[string]any{"rows": r}, nil })
+	return r
+}
