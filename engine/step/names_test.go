@@ -111,7 +111,7 @@ func nest(path string) string {
 		return key + ": " + free
 	}
 	parts := strings.Split(rest, ".")
-	return key + ": " + strings.Repeat("{ ", len(parts)) + strings.Join(parts, ": { ") + ": " + free + strings.Repeat(" }", len(parts))
+	return key + ": " + "{ " + strings.Join(parts, ": { ") + ": " + free + strings.Repeat(" }", len(parts))
 }
 
 func controlKeys() (out []string) {
