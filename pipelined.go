@@ -97,3 +97,10 @@ func Sleep(ctx context.Context, c Clock, d time.Duration) error {
 // that is sent again must not be processed once more by those who had no trouble
 // with it. Headers that begin with pipelined- belong to the runtime.
 const ToHeader = "pipelined-to"
+
+// Headers of an event that a trigger brought from outside: the part of the source it was
+// in, and why it could not be decoded, as JSON.
+const (
+	PartitionHeader = "pipelined-partition"
+	ProblemHeader   = "pipelined-problem"
+)

@@ -23,6 +23,7 @@ import (
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
 	"pipelined/engine/scheduler"
+	"pipelined/engine/source"
 	"pipelined/internal/clock"
 	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
@@ -83,6 +84,7 @@ type Engine struct {
 	consumer  *consumer.Consumer
 	scheduler *scheduler.Scheduler
 	aftermath *aftermath.Aftermath
+	sources   *source.Sources
 	recovery  recovery
 
 	work       context.Context // ends when the drain limit is over
@@ -132,8 +134,8 @@ func (e *Engine) wire() {
 	e.aftermath = aftermath.New(e.runner, &e.revisions.current)
 	e.runner.Leave, e.runner.Give = e.aftermath.Leave, e.aftermath.Give
 	e.scheduler = scheduler.New(e.runner, &e.revisions.current)
-	e.edge = &edge.Edge{Runner: e.runner, Current: &e.revisions.current, MaxRequests: c.MaxRequests, Ready: e.Ready,
-		AcceptedType: func(pipeline string) string { return consumer.RequestPrefix + pipeline }, Complete: e.revisions.complete}
+	e.sources = &source.Sources{Runner: e.runner, Current: &e.revisions.current, Broker: e.broker, Dir: c.Dir}
+	e.edge = &edge.Edge{Runner: e.runner, Current: &e.revisions.current, MaxRequests: c.MaxRequests, Ready: e.Ready, Complete: e.revisions.complete}
 	e.recovery.engine, e.revisions.engine = e, e
 }
 
@@ -150,7 +152,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts sync.WaitGroup
-	errs := make([]error, 4)
+	errs := make([]error, 5)
 	recovered := make(chan struct{})
 	parts.Go(func() {
 		e.recovery.run(intake)
@@ -161,6 +163,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	parts.Go(func() { <-recovered; errs[1] = e.scheduler.Run(intake, e.work) })
 	parts.Go(func() { <-recovered; errs[3] = e.aftermath.Run(intake, e.work) })
 	parts.Go(func() { errs[2] = housekeeping(intake, e) })
+	parts.Go(func() { <-recovered; errs[4] = e.sources.Run(intake) })
 	<-ctx.Done()
 	e.stopping.Store(true)
 	e.drain(&parts)
@@ -192,6 +195,7 @@ func (e *Engine) drain(parts *sync.WaitGroup) {
 func (e *Engine) Close() {
 	e.cancelWork(pipelined.ErrStopping)
 	e.recovery.stopped()
+	e.sources.Close()
 	e.revisions.end()
 }
 
@@ -203,6 +207,7 @@ func (e *Engine) RunDue(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	for {
+		read := e.sources.RunDue(ctx)
 		ran, err := e.scheduler.RunDue(ctx, e.work)
 		n += ran
 		if err != nil {
@@ -217,7 +222,7 @@ func (e *Engine) RunDue(ctx context.Context) (int, error) {
 			return n, err
 		}
 		d := e.broker.Take()
-		if d == nil && ran == 0 && left == 0 {
+		if d == nil && ran == 0 && left == 0 && read == 0 {
 			return n, nil
 		}
 		for ; d != nil; d = e.broker.Take() {

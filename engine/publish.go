@@ -12,6 +12,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
+	"pipelined/engine/source"
 	"pipelined/internal/store"
 )
 
@@ -30,13 +31,14 @@ type View struct {
 	Published     map[string]int64  // events of each type, since the start
 	Duplicates    map[string]int64  // those of each type that were dropped, since their publish.id was there
 	Subscriptions []broker.Status   // those of pipelines
+	Sources       []source.Status   // how each stands
 	Recent        []store.Execution // the newest executions, whatever the history policy keeps
 }
 
 // View tells how everything stands.
 func (e *Engine) View() View {
 	own := func(s broker.Status) bool { return s.Name == redriveSubscription }
-	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), e.runner.Counters.Duplicates(), slices.DeleteFunc(e.broker.Status(), own), e.runner.Recent.List()}
+	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), e.runner.Counters.Duplicates(), slices.DeleteFunc(e.broker.Status(), own), e.sources.Status(), e.runner.Recent.List()}
 }
 
 // Ready tells why no work is taken now; nil if it is.

@@ -11,6 +11,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/internal/fault"
 	"pipelined/internal/store"
+	"pipelined/triggers"
 )
 
 // A process that dies leaves what it was at undone: deliveries are not
@@ -59,7 +60,11 @@ func (r *recovery) begin(ctx context.Context) error {
 	b := &store.Batch{Meta: []store.Meta{{Key: runningKey, Value: e.config.Clock.Now().UTC().Format(time.RFC3339Nano)}}}
 	scheduled := func(pipeline string) bool {
 		p := e.Program().Pipeline(pipeline)
-		return p != nil && p.TriggerKind == "cron"
+		if p == nil {
+			return false
+		}
+		_, scheduled := p.Plan.(*triggers.Schedule)
+		return scheduled
 	}
 	if err := e.scheduler.Stray(ctx, scheduled, b); err != nil {
 		return err

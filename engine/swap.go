@@ -54,6 +54,7 @@ func (r *revisions) swap(ctx context.Context, p *program.Program) error {
 	}
 	ready.subscriptions.Use()
 	ready.schedules.Use()
+	r.engine.sources.Use()
 	if old != nil {
 		r.retire(old, func() { r.forgetIndexes(ctx, old.ID) })
 	} else {

@@ -1,14 +1,21 @@
 // Package triggers is what a trigger is: a tagged struct that an author fills
-// in under `trigger:`, and the Plan it comes to. A Plan is plain data; the engine
-// carries it out. So triggers do no I/O, and everything they can get wrong is a
-// lint finding.
+// in under `trigger:`, the names it brings into scope, and the Plan it comes to. A
+// Plan is plain data; the engine carries it out. So a trigger does no I/O of its
+// own at load, and everything it can get wrong is a lint finding. One that reads
+// from outside says how in its Plan, a Source.
+//
+// A trigger is one package below triggers/ with one exported value made by Define;
+// what is in the binary is the explicit list in triggers/all. Nothing else knows
+// its name.
 package triggers
 
 import (
-	"time"
+	"fmt"
+	"slices"
 
-	"pipelined/internal/expression"
+	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/pattern"
 )
 
 // Spec declares a trigger; make one with Define.
@@ -16,11 +23,10 @@ type Spec struct {
 	Name   string
 	Doc    Doc
 	Params *field.Shape
-	// Scope adds the names the trigger brings (request, event, schedule …) to
-	// those an expression of the trigger itself may use. The engine declares the
-	// same for the steps.
-	plan func(params any, c *field.Context) Plan
-	new  func() any
+
+	scope func(params any) Scope
+	plan  func(params any, c *field.Context) Plan
+	new   func() any
 }
 
 // Doc describes a trigger to authors.
@@ -28,19 +34,24 @@ type Doc struct {
 	Summary  string
 	Details  string
 	Examples []Example
+	// Findings are the codes that only this trigger reports.
+	Findings []diag.Code
 }
 
 // Example is a piece of YAML that lints: the value of the trigger's key.
 type Example struct{ Title, YAML string }
 
-// Define declares a trigger. plan turns decoded parameters into a Plan; it
-// reports what is wrong with them to c, at the position of the key it names
-// (c.At), and returns nil then. It is called at load only.
-func Define[P any](name string, doc Doc, plan func(p *P, c *field.Context) Plan) *Spec {
+// Define declares a trigger. scope gives the names that it brings beside input, and
+// what is known of input; its parameters are zero where the trigger's own expressions
+// are compiled, or where they could not be decoded. plan turns decoded parameters into
+// a Plan; it reports what is wrong with them to c, at the position of the key it names
+// (c.At), and returns nil then. Both are called at load only.
+func Define[P any](name string, doc Doc, scope func(p *P) Scope, plan func(p *P, c *field.Context) Plan) *Spec {
 	return &Spec{
 		Name: name, Doc: doc, Params: field.Of[P](),
-		new:  func() any { return new(P) },
-		plan: func(params any, c *field.Context) Plan { return plan(params.(*P), c) },
+		new:   func() any { return new(P) },
+		scope: func(params any) Scope { return scope(params.(*P)) },
+		plan:  func(params any, c *field.Context) Plan { return plan(params.(*P), c) },
 	}
 }
 
@@ -50,101 +61,77 @@ func (s *Spec) New() any { return s.new() }
 // Plan turns decoded parameters into the plan; nil means findings were reported.
 func (s *Spec) Plan(params any, c *field.Context) Plan { return s.plan(params, c) }
 
-// Plan is one of *Route, *Schedule, *Subscription, *Failures.
-type Plan interface{ isPlan() }
+// Scope gives the names the trigger brings with these parameters.
+func (s *Spec) Scope(params any) Scope { return s.scope(params) }
 
-// Route answers HTTP requests.
-type Route struct {
-	Method   string   // upper case
-	Path     string   // chi pattern, begins with "/"
-	Params   []string // names of its parameters
-	Schema   string   // file below the project folder; empty means none
-	MaxSize  int64    // of the body, bytes
-	Required bool     // an empty body is a 400
-	Timeout  time.Duration
-	// Idempotency is how a request that comes again is known; nil if it is not.
-	Idempotency *Idempotency
-	// Accepted: answer 202 as soon as the request is durable, and run after.
-	Accepted bool
-}
-
-// Idempotency has a request that comes again, by the key its caller gave it,
-// answered with what was answered the first time.
-type Idempotency struct {
-	Header   string        // canonical name
-	TTL      time.Duration // how long a key is known
-	Required bool          // a request without a key is refused
-}
-
-// Schedule runs at moments. Next returns the first moment after t, or the zero
-// time if there is none.
-type Schedule struct {
-	Expression string // as written
-	Next       func(t time.Time) time.Time
-	Location   *time.Location
-	Missed     string // "skip", "latest", "all": ticks while the process was down
-	Overlap    string // "skip", "queue", "allow"
-}
-
-// Subscription takes events from the log.
-type Subscription struct {
-	Types        []string // exact, or with "*" for a segment; a last "*" matches any rest
-	Where        *expression.Program
-	Concurrency  int
-	OrderBy      *expression.Program // nil: no order
-	WhileWaiting string              // "block", "skip"
-	FairBy       *expression.Program
-	Retry        Retry
-	MaxAge       time.Duration
-	MaxBacklog   int64 // 0: none
-	SkipStale    bool
-	From         string // "new", "beginning"
-}
-
-// Retry is durable redelivery. Attempts counts deliveries in all; 0 and 1 mean
-// no redelivery.
-type Retry struct {
-	Attempts int
-	Backoff  string // "constant", "exponential"
-	Initial  time.Duration
-	Max      time.Duration
-	Jitter   string // "none", "full"
-	When     *expression.Program
-}
-
-// Failures takes failed executions of other pipelines.
-type Failures struct {
-	Pipelines []string // empty: every pipeline without a handler of its own
-}
-
-func (*Route) isPlan()        {}
-func (*Schedule) isPlan()     {}
-func (*Subscription) isPlan() {}
-func (*Failures) isPlan()     {}
+// EventType is the type of the events that carry to a pipeline what its trigger took
+// from outside: pipelined.<trigger>.<pipeline>.
+func EventType(trigger, pipeline string) string { return pattern.Own + trigger + "." + pipeline }
 
 // Set is the triggers of one binary or one test, by name.
 type Set struct{ specs map[string]*Spec }
 
-// NewSet returns a set; two triggers of one name are a bug and panic.
+// taken are second words of the runtime's own event types.
+var taken = []string{"execution", "request", "redrive"}
+
+// NewSet returns a set; two triggers of one name are a bug and panic, as is one whose
+// events could be taken for others of the runtime.
 func NewSet(list ...*Spec) *Set {
 	s := &Set{specs: map[string]*Spec{}}
 	for _, t := range list {
 		if s.specs[t.Name] != nil {
 			panic("triggers: " + t.Name + " is listed twice")
 		}
+		if slices.Contains(taken, t.Name) {
+			panic("triggers: " + t.Name + " would have events of the type " + EventType(t.Name, "x") + ", which mean something else")
+		}
+		for name := range t.Scope(t.New()) {
+			if !slices.Contains(Names(), name) {
+				panic(fmt.Sprintf("triggers: %s brings %s, which has no place in the scope", t.Name, name))
+			}
+		}
 		s.specs[t.Name] = t
 	}
 	return s
 }
 
+// With is the set with more triggers.
+func (s *Set) With(more ...*Spec) *Set {
+	for _, n := range s.Names() {
+		more = append(more, s.specs[n])
+	}
+	return NewSet(more...)
+}
+
 // Get returns a trigger by name, or nil.
 func (s *Set) Get(name string) *Spec { return s.specs[name] }
 
-// Names lists the triggers, in no order.
+// Names lists the triggers by name.
 func (s *Set) Names() []string {
 	out := make([]string, 0, len(s.specs))
 	for n := range s.specs {
 		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Bringing lists the triggers that bring a name into scope, by name.
+func (s *Set) Bringing(name string) (out []string) {
+	for _, n := range s.Names() {
+		t := s.specs[n]
+		if _, brings := t.Scope(t.New())[name]; brings {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Codes lists the findings of every trigger.
+func (s *Set) Codes() (out []diag.Code) {
+	out = append(out, codeNoEffect, codeRetryWait, codePrefetch)
+	for _, n := range s.Names() {
+		out = append(out, s.specs[n].Doc.Findings...)
 	}
 	return out
 }

@@ -38,7 +38,7 @@ type Attempt struct {
 	Pipeline *program.Pipeline
 	Cause    Cause
 
-	Trigger string // as recorded: "http", "event", "cron", "error", "manual"
+	Trigger string // as recorded: the key of the trigger
 	Number  int    // of the attempt, across redeliveries and reprocessing, from 1
 	Input   any
 	Event   *store.StoredEvent // nil unless an event started it

@@ -121,8 +121,8 @@ func (t *run) onError(ctx context.Context) bool {
 
 // putOff has the cause come again later, if its trigger says so and attempts remain.
 func (t *run) putOff(p *pipelined.Problem) bool {
-	sub, ok := t.Pipeline.Plan.(*triggers.Subscription)
-	if !ok || t.saga.because != nil || t.Deliveries == 0 || t.Deliveries >= sub.Retry.Attempts || !p.Retriable && sub.Retry.When == nil {
+	sub := triggers.Taking(t.Pipeline.Plan)
+	if sub == nil || t.saga.because != nil || t.Deliveries == 0 || t.Deliveries >= sub.Retry.Attempts || !p.Retriable && sub.Retry.When == nil {
 		return false
 	}
 	if sub.Retry.When != nil {

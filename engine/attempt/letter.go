@@ -40,7 +40,7 @@ func (t *run) deadLetter(ctx context.Context) error {
 		return err
 	}
 	docs := t.x.Effects.Documents()
-	if t.Pipeline.TriggerKind != "error" && t.Revision.Handler(t.Pipeline.Name) != "" {
+	if !t.Pipeline.Handles() && t.Revision.Handler(t.Pipeline.Name) != "" {
 		if err := t.tellHandler(rec); err != nil {
 			return err
 		}

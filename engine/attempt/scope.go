@@ -52,7 +52,7 @@ func (t *run) scope(x *execution.Execution) {
 	if t.Tick != nil {
 		slots[execution.SlotSchedule] = t.Tick.value()
 	}
-	if t.Pipeline.TriggerKind == "error" {
+	if t.Pipeline.Handles() {
 		slots[execution.SlotError] = value.Get(t.Input, errorPath)
 	}
 }

@@ -17,6 +17,7 @@ type Config struct {
 	Tenant      func(*store.StoredEvent) (string, error) // nil: all are one
 	Concurrency int                                      // at least 1
 	Skip        bool                                     // while_waiting: skip
+	Owed        bool                                     // Broker.Owed will be asked
 	From        int64                                    // where a new subscription begins: 0 the beginning, -1 now
 	// Handle runs one delivery. It returns when the delivery needs its place no
 	// longer: the batch is submitted, not necessarily durable.

@@ -136,6 +136,12 @@ func (s *Subscription) withRoom() (out []string) {
 // took notes that a delivery was handed out, and has more read where there is room
 // now. The caller holds mu.
 func (s *Subscription) took(d *Delivery) {
+	if s.config().Owed {
+		if s.given == nil {
+			s.given = map[int64]bool{}
+		}
+		s.given[d.Event.Seq] = true
+	}
 	if !s.live && s.queued() < queueLimit/2 {
 		s.broker.attend(s)
 	}

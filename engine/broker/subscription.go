@@ -26,6 +26,7 @@ type Subscription struct {
 	keys    map[string]*fifo // keys with a delivery out or waiting, and what queues behind it
 	behind  int              // deliveries in keys
 	out     int              // handed out and not yet ended
+	given   map[int64]bool   // numbers of those, where Config.Owed says so
 	wait    waitHeap
 	arrived int
 	closed  bool // unsubscribed; what is out still ends here

@@ -10,7 +10,7 @@ import (
 
 func (s *Subscription) committed(d *Delivery) {
 	s.mu.Lock()
-	s.out--
+	s.back(d)
 	if d.postponed != nil {
 		again := &Delivery{Event: d.Event, Attempt: d.Attempt + 1, sub: s, key: d.key, tenant: d.tenant, group: d.group}
 		again.Problem = s.wrong(&again.Event)
@@ -37,7 +37,7 @@ func (s *Subscription) later(d *Delivery, due time.Time, holds bool) {
 
 func (s *Subscription) refused(d *Delivery) {
 	s.mu.Lock()
-	s.out--
+	s.back(d)
 	d.postponed = nil
 	d.refusals++
 	wait := refusedWait << min(d.refusals-1, 10)
@@ -50,7 +50,7 @@ func (s *Subscription) refused(d *Delivery) {
 func (s *Subscription) abandon(d *Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out--
+	s.back(d)
 	d.postponed = nil
 	if d.group != "" {
 		s.loads(d.group)

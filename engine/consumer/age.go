@@ -19,8 +19,8 @@ import (
 // tooOld applies max_age and skip_stale, which go by the event's own time; it says why
 // an event is dropped, or nothing.
 func (c *Consumer) tooOld(ctx context.Context, p *program.Pipeline, d *broker.Delivery) string {
-	sub, ok := p.Plan.(*triggers.Subscription)
-	if !ok {
+	sub := triggers.Taking(p.Plan)
+	if sub == nil {
 		return ""
 	}
 	if sub.MaxAge > 0 && c.Runner.Clock.Now().Sub(d.Event.Time) > sub.MaxAge {
@@ -51,8 +51,7 @@ func newestID(pipeline, key string) string { return pipeline + "/" + key }
 
 // remember notes, for skip_stale, that an event of its key was processed.
 func (c *Consumer) remember(p *program.Pipeline, ev *store.StoredEvent, b *store.Batch) {
-	sub, ok := p.Plan.(*triggers.Subscription)
-	if ok && sub.SkipStale {
+	if sub := triggers.Taking(p.Plan); sub != nil && sub.SkipStale {
 		b.Documents = append(b.Documents, store.Write{
 			Kind: store.Put, Collection: NewestCollection, ID: newestID(p.Name, ev.Key),
 			Document: `{"time":` + string(value.Quote(ev.Time.UTC().Format(objectstore.TimeFormat))) + `}`,

@@ -7,6 +7,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
+	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
@@ -30,10 +32,6 @@ type Consumer struct {
 
 	busy working
 }
-
-// RequestPrefix begins the type of the event that carries a request whose trigger says
-// respond: accepted.
-const RequestPrefix = "pipelined.request."
 
 // Subscriptions are what the pipelines of a revision want of the broker.
 func (c *Consumer) Subscriptions(rev *revision.Revision) []broker.Config {
@@ -56,6 +54,10 @@ func (c *Consumer) subscription(rev *revision.Revision, p *program.Pipeline) (br
 	switch plan := p.Plan.(type) {
 	case *triggers.Subscription:
 		c.events(&cfg, rev, p, plan)
+		cfg.Matches = func(typ string) bool { return pattern.MatchAny(plan.Types, typ) }
+	case *triggers.Source:
+		c.events(&cfg, rev, p, &plan.Subscription)
+		cfg.Matches, cfg.Owed = inlets(p), true
 	case *triggers.Failures:
 		cfg.Concurrency = 4
 		cfg.Matches = func(typ string) bool { return typ == attempt.FailedType }
@@ -65,12 +67,18 @@ func (c *Consumer) subscription(rev *revision.Revision, p *program.Pipeline) (br
 			return cfg, false
 		}
 		cfg.Concurrency = 16
-		cfg.Matches = func(typ string) bool { return typ == RequestPrefix+p.Name }
+		cfg.Matches = inlets(p)
 	default:
 		return cfg, false
 	}
 	cfg.Handle = func(ctx context.Context, d *broker.Delivery) { c.deliver(ctx, p.Name, d) }
 	return cfg, true
+}
+
+// inlets takes what the trigger of a pipeline brought it from outside.
+func inlets(p *program.Pipeline) func(typ string) bool {
+	types := p.Inlets()
+	return func(typ string) bool { return slices.Contains(types, typ) }
 }
 
 // deliver runs the attempt of one delivery. It returns when its batch is handed to the
@@ -129,10 +137,15 @@ func (c *Consumer) attempt(rev *revision.Revision, p *program.Pipeline, d *broke
 		Input: value.Raw(d.Event.Data), Number: max(d.Event.Attempt, 1) + d.Attempt - 1, Deliveries: d.Attempt,
 		Cause: &delivery{Delivery: d, consumer: c, pipeline: p},
 	}
-	if p.TriggerKind == "http" {
+	switch p.Plan.(type) {
+	case *triggers.Route:
 		request := value.Get(a.Input, requestPath)
 		a.Request = func() any { return request }
 		a.Input = value.Exact(a.Input, inputPath)
+	case *triggers.Source:
+		if why := undecoded(&d.Event); why != nil && a.Problem == nil {
+			a.Problem = why
+		}
 	}
 	a.Key = eventKey(p.Name, &d.Event)
 	if p.Resumable {
@@ -161,6 +174,7 @@ type delivery struct {
 // Settle acknowledges the event, and notes for skip_stale that it was processed.
 func (d *delivery) Settle(o *attempt.Outcome, b *store.Batch) {
 	d.Delivery.Settle(b)
+	d.consumer.failed(d.pipeline, &d.Event, o, b)
 	if o.Problem == nil {
 		d.consumer.remember(d.pipeline, &d.Event, b)
 	}

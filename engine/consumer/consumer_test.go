@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"pipelined"
-	"pipelined/engine/consumer"
 	"pipelined/internal/store"
 )
 
@@ -199,7 +198,7 @@ func TestAnAcceptedRequestSeesItsRequest(t *testing.T) {
 		"  - probe: { do: look, with: [ \"${{ request.path }}\", \"${{ input }}\" ] }\n")
 	seen := ""
 	b.Probe.On("look", func(_ context.Context, with any) (any, error) { seen = fmt.Sprint(with); return nil, nil })
-	b.publish(consumer.RequestPrefix+"web", "", `{"request":{"path":"/web"},"input":{"big":9007199254740993}}`)
+	b.publish("pipelined.http.web", "", `{"request":{"path":"/web"},"input":{"big":9007199254740993}}`)
 	if n := b.settle(); n != 1 || seen != `["/web",{"big":9007199254740993}]` {
 		t.Errorf("%d ran, and saw %s", n, seen)
 	}

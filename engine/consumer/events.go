@@ -10,16 +10,14 @@ import (
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
 	"pipelined/internal/expression"
-	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/triggers"
 )
 
-// events is what an event trigger wants of the broker. Its expressions are those of the
+// events is what a trigger that takes events wants of the broker, but which. Its expressions are those of the
 // revision, which they do not pin: they touch nothing that is closed with it.
 func (c *Consumer) events(cfg *broker.Config, rev *revision.Revision, p *program.Pipeline, plan *triggers.Subscription) {
-	cfg.Matches = func(typ string) bool { return pattern.MatchAny(plan.Types, typ) }
 	cfg.Concurrency = max(plan.Concurrency, 1)
 	cfg.Skip = plan.WhileWaiting == "skip"
 	if plan.From == "beginning" {

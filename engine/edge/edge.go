@@ -27,10 +27,9 @@ type Edge struct {
 	MaxRequests int64
 	// Ready says why no work is taken now; nil if it is.
 	Ready func() error
-	// AcceptedType is the type of the event that carries a request of a pipeline that
-	// says respond: accepted, and Complete gives such an event what it lacks.
-	AcceptedType func(pipeline string) string
-	Complete     func(*pipelined.Event) *pipelined.Event
+	// Complete gives an event from outside, such as a request that is answered as soon as
+	// it is durable, what it lacks.
+	Complete func(*pipelined.Event) *pipelined.Event
 
 	running atomic.Int64
 	keys    keysInUse
@@ -100,7 +99,7 @@ func (t *target) serve(ctx context.Context, r *Request) (*pipelined.Reply, error
 func (t *target) answer(r *Request) (*pipelined.Reply, error) {
 	e, p := t.edge, t.pipeline
 	c := &cause{edge: e}
-	a := &attempt.Attempt{Revision: t.rev, Pipeline: p, Cause: c, Trigger: "http", Number: 1, Input: r.Input, Request: r.Value,
+	a := &attempt.Attempt{Revision: t.rev, Pipeline: p, Cause: c, Trigger: p.TriggerKind, Number: 1, Input: r.Input, Request: r.Value,
 		Waiting: true, Timeout: t.route.Timeout}
 	if t.route.Idempotency != nil {
 		k, before, free, err := e.known(t.work, p.Name, t.route.Idempotency, r)
@@ -163,7 +162,7 @@ func (t *target) accept(ctx context.Context, r *Request) (*pipelined.Reply, erro
 	if err != nil {
 		return nil, fmt.Errorf("keep the request: %w", err)
 	}
-	ev := e.Complete(&pipelined.Event{Type: e.AcceptedType(name), Data: string(data)})
+	ev := e.Complete(&pipelined.Event{Type: t.pipeline.Inlet(), Data: string(data)})
 	body, err := value.JSON(map[string]any{"id": ev.ID})
 	if err != nil {
 		return nil, fmt.Errorf("write the answer: %w", err)

@@ -30,7 +30,6 @@ func newBench(t *testing.T, text string) *bench {
 	t.Helper()
 	b := &bench{Room: enginetest.New(t, text), work: t.Context()}
 	b.edge = &edge.Edge{Runner: b.Runner, Current: &b.Current, MaxRequests: 3, Ready: func() error { return b.ready },
-		AcceptedType: func(pipeline string) string { return "pipelined.request." + pipeline },
 		Complete: func(ev *pipelined.Event) *pipelined.Event {
 			ev.ID, ev.Time, ev.Source, ev.Attempt = b.NewID(), b.Clock.Now(), "/test", 1
 			return ev
@@ -254,7 +253,7 @@ func TestAnAcceptedRequestIsOneEvent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, web("respond: accepted", "steps:\n"+writes))
 	a := b.post("/web?a=1", `{"big":9007199254740993}`, "X-Trace", "t-1")
-	list := b.Events("pipelined.request.web")
+	list := b.Events("pipelined.http.web")
 	if a.Code != 202 || len(list) != 1 || a.Body.String() != `{"id":"`+list[0].ID+`"}` || len(b.Documents("done")) > 0 {
 		t.Fatalf("it is told %d %s; there are %+v", a.Code, a.Body, list)
 	}
@@ -269,7 +268,7 @@ func TestAnAcceptedRequestIsOneEvent(t *testing.T) {
 		"no work is taken":      func() { b.ready = pipelined.NewProblem(pipelined.TypeStopping, "Stopping", 503, "") },
 	} {
 		hinder()
-		if a := b.post("/web", `{}`); a.Code != 503 || len(b.Events("pipelined.request.web")) != 1 {
+		if a := b.post("/web", `{}`); a.Code != 503 || len(b.Events("pipelined.http.web")) != 1 {
 			t.Errorf("%s: it is told %d %s", name, a.Code, a.Body)
 		}
 	}

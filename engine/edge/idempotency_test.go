@@ -31,7 +31,7 @@ var both = map[string]string{"waited for": "", "accepted": "respond: accepted"}
 func (b *bench) ran(way string) int {
 	b.Helper()
 	if way == "accepted" {
-		return len(b.Events("pipelined.request.web"))
+		return len(b.Events("pipelined.http.web"))
 	}
 	return len(b.Documents("done"))
 }

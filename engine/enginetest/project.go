@@ -39,12 +39,18 @@ func Files(text string) fstest.MapFS {
 // of the binary.
 func Compile(t testing.TB, text string, more ...*connectors.Connector) *program.Program {
 	t.Helper()
+	set := connectors.NewSet(append(connectorsall.Set().Families(), more...)...)
+	return CompileWith(t, text, program.Sets{Connectors: set, Triggers: triggersall.Set()})
+}
+
+// CompileWith compiles a project of these sets that must have no errors.
+func CompileWith(t testing.TB, text string, sets program.Sets) *program.Program {
+	t.Helper()
 	project, err := definition.LoadFS(Files(text), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := connectors.NewSet(append(connectorsall.Set().Families(), more...)...)
-	p, findings := program.Compile(project, program.Sets{Connectors: set, Triggers: triggersall.Set()})
+	p, findings := program.Compile(project, sets)
 	if p == nil {
 		sources := map[string][]byte{}
 		for name, f := range project.Sources {

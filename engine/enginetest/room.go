@@ -15,6 +15,7 @@ import (
 
 	"pipelined"
 	"pipelined/connectors"
+	connectorsall "pipelined/connectors/all"
 	"pipelined/engine/attempt"
 	"pipelined/engine/execution"
 	"pipelined/engine/program"
@@ -24,6 +25,7 @@ import (
 	"pipelined/internal/store"
 	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
+	triggersall "pipelined/triggers/all"
 )
 
 // Epoch is where the clock of a room stands at first.
@@ -37,6 +39,7 @@ type Room struct {
 	Store   *Store
 	Logs    *Log
 	Probe   *Probe
+	Feeds   *Feeds
 	Pool    revision.Pool
 	Current revision.Current
 	Runner  *attempt.Runner
@@ -50,7 +53,7 @@ type Room struct {
 // New furnishes a room and puts the project in use.
 func New(t *testing.T, text string) *Room {
 	t.Helper()
-	r := &Room{T: t, Dir: t.TempDir(), Clock: clock.NewFake(Epoch), Logs: &Log{}, Probe: NewProbe(), Store: &Store{}}
+	r := &Room{T: t, Dir: t.TempDir(), Clock: clock.NewFake(Epoch), Logs: &Log{}, Probe: NewProbe(), Feeds: NewFeeds(), Store: &Store{}}
 	if err := os.WriteFile(r.path(), empty(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +124,8 @@ func (r *Room) NewID() string { return fmt.Sprintf("id-%04d", r.ids.Add(1)) }
 // Prepare makes a revision of a project, pinned once and not in use.
 func (r *Room) Prepare(text string) *revision.Revision {
 	r.Helper()
-	p := Compile(r, text, r.Probe.Connector())
+	p := CompileWith(r, text, program.Sets{
+		Connectors: connectors.NewSet(append(connectorsall.Set().Families(), r.Probe.Connector())...), Triggers: triggersall.Set().With(r.Feeds.Trigger())})
 	clients, err := r.Pool.Open(r.Context(), p.Connections, func(name string) connectors.Env {
 		return connectors.Env{Name: name, Logger: r.Logs.Logger(), Clock: r.Clock, Dir: r.Dir}
 	})

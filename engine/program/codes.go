@@ -9,6 +9,7 @@ var (
 	CodeSchema        = diag.Code{ID: "E242", Title: "schema that cannot be used"}
 	CodeOnFailure     = diag.Code{ID: "E243", Title: "on_failure without an event"}
 	CodeAfterCommit   = diag.Code{ID: "E244", Title: "after_commit where it cannot run"}
+	CodeConnection    = diag.Code{ID: "E248", Title: "source of an unknown connection"}
 	CodeRouteClash    = diag.Code{ID: "E401", Title: "two pipelines answer the same route"}
 	CodeNoSubscriber  = diag.Code{ID: "E402", Title: "event nobody subscribes to"}
 	CodeNoPublisher   = diag.Code{ID: "E403", Title: "subscription nobody publishes for"}
@@ -26,7 +27,7 @@ var (
 
 // Codes lists every finding this package reports.
 func Codes() []diag.Code {
-	return []diag.Code{CodeTrigger, CodeFamily, CodeSchema, CodeOnFailure, CodeAfterCommit, CodeRouteClash, CodeNoSubscriber,
+	return []diag.Code{CodeTrigger, CodeFamily, CodeSchema, CodeOnFailure, CodeAfterCommit, CodeConnection, CodeRouteClash, CodeNoSubscriber,
 		CodeNoPublisher, CodeUndrained, CodeNeverWritten, CodeEventLoop, CodeUnknownTarget, CodeNoCaller,
 		CodeNobodyListens, CodeTwoHandlers, CodeEmptyProject, CodeMarksEarly, CodeNoID}
 }

@@ -128,9 +128,16 @@ func (c *compiler) schema(fc *field.Context, n *yaml.Node, name string) *schema.
 // fingerprint is equal for declarations that say the same, wherever they say it: what an
 // alias stands for counts, comments do not.
 func fingerprint(def *definition.Connection) string {
+	return fingerprintOf(def.Node, def.Name, def.Family)
+}
+
+// fingerprintOf tells what is written apart, whatever its comments and places.
+func fingerprintOf(n *yaml.Node, names ...string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q", def.Name, def.Family)
-	said(h, def.Node)
+	for _, name := range names {
+		fmt.Fprintf(h, "%q ", name)
+	}
+	said(h, n)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -16,6 +16,7 @@ import (
 	"pipelined/connectors/json"
 	"pipelined/connectors/rest"
 	"pipelined/connectors/validate"
+	"pipelined/engine/enginetest"
 	"pipelined/engine/program"
 	"pipelined/engine/step"
 	"pipelined/internal/definition"
@@ -32,10 +33,10 @@ import (
 
 // sets is what the golden files and the examples use; what else is in the binary does not
 // change their findings.
-func sets() program.Sets {
+func sets(more ...*triggers.Spec) program.Sets {
 	return program.Sets{
 		Connectors: connectors.NewSet(rest.Connector, db.Connector, csv.Connector, json.Connector, validate.Connector),
-		Triggers:   triggers.NewSet(http.Trigger, cron.Trigger, event.Trigger, triggererror.Trigger),
+		Triggers:   triggers.NewSet(append(more, http.Trigger, cron.Trigger, event.Trigger, triggererror.Trigger)...),
 	}
 }
 
@@ -46,13 +47,13 @@ func environment(name string) (string, bool) {
 }
 
 // lint returns the findings of a project as a person sees them.
-func lint(t *testing.T, files fs.FS) (string, []diag.Diagnostic, *program.Program) {
+func lint(t *testing.T, files fs.FS, more ...*triggers.Spec) (string, []diag.Diagnostic, *program.Program) {
 	t.Helper()
 	project, err := definition.LoadFS(files, environment)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, findings := program.Compile(project, sets())
+	p, findings := program.Compile(project, sets(more...))
 	sources := map[string][]byte{}
 	for name, f := range project.Sources {
 		sources[name] = f.Text
@@ -89,12 +90,12 @@ func inFile(t *testing.T, d diag.Diagnostic, sources map[string][]byte) {
 func TestFindings(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	golden.Run(t, "testdata/lint/*.txt", func(t *testing.T, c *golden.Case) string {
+	run := func(t *testing.T, c *golden.Case, more ...*triggers.Spec) string {
 		files, err := txtar.FS(&txtar.Archive{Files: c.Files})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, findings, p := lint(t, files)
+		got, findings, p := lint(t, files, more...)
 		for _, d := range findings {
 			seen[d.Code.ID] = true
 			if d.Severity == diag.Error && p != nil {
@@ -105,7 +106,9 @@ func TestFindings(t *testing.T) {
 			}
 		}
 		return got
-	})
+	}
+	golden.Run(t, "testdata/lint/*.txt", func(t *testing.T, c *golden.Case) string { return run(t, c) })
+	golden.Run(t, "testdata/sources/*.txt", func(t *testing.T, c *golden.Case) string { return run(t, c, enginetest.NewFeeds().Trigger()) })
 	for _, list := range [][]diag.Code{definition.Codes(), field.Codes(), expression.Codes(), step.Codes(), program.Codes()} {
 		for _, c := range list {
 			if !seen[c.ID] {

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -36,18 +37,19 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 		Name: def.Name, Description: def.Description, Version: def.Version, File: def.File.Name,
 		At: fc.Range(def.NameNode), Timeout: def.Timeout, History: def.History,
 	}
+	scope := step.Scope{Bringing: c.sets.Triggers.Bringing}
 	if def.Trigger != nil {
 		p.TriggerKind = def.Trigger.Kind
-		c.trigger(fc, p, def.Trigger)
+		scope.Trigger, scope.Names = def.Trigger.Kind, c.trigger(fc, p, def.Trigger)
+	}
+	if t := c.inputType(p); t != nil {
+		scope.Names[triggers.NameInput] = t
 	}
 	b := &step.Compiler{
 		Controls: c.controls, Connectors: c.sets.Connectors, Connections: c.conns, Shared: c.shared,
 		Events: c.events, Pipelines: c.names, Pipeline: p.Name, Env: c.project.EnvSymbol(execution.SlotEnv),
 	}
-	syms := b.Start([]*yaml.Node{def.StepsNode, def.OnErrorNode, def.AfterCommit}, p.TriggerKind, c.inputType(p))
-	if r, ok := p.Plan.(*triggers.Route); ok {
-		syms.Lookup("request").Type = step.RequestType(r.Params)
-	}
+	syms := b.Start([]*yaml.Node{def.StepsNode, def.OnErrorNode, def.AfterCommit}, scope)
 	sc := fc.With(syms)
 	p.Callee = execution.Callee{Name: p.Name, Timeout: p.Timeout, Flow: b.Steps(sc, def.Steps)}
 	p.Callee.After = c.after(sc, b, def.AfterCommit)
@@ -65,33 +67,55 @@ func (c *compiler) pipeline(def *definition.Pipeline) *Pipeline {
 	return p
 }
 
-// trigger decodes the trigger and turns it into a plan.
-func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger) {
+// trigger decodes the trigger, turns it into a plan, and returns what it brings.
+func (c *compiler) trigger(fc *field.Context, p *Pipeline, t *definition.Trigger) triggers.Scope {
 	spec := c.sets.Triggers.Get(t.Kind)
 	if spec == nil {
-		names := slices.Sorted(slices.Values(c.sets.Triggers.Names()))
+		names := c.sets.Triggers.Names()
 		fix := "a trigger is one of: " + join(names)
 		if near := diag.Suggest(t.Kind, names); near != "" {
 			fix = "did you mean " + near + "?"
 		}
 		fc.Report(CodeTrigger, diag.Error, t.KeyNode, "there is no trigger called "+t.Kind, "Nothing would start the pipeline.", fix)
-		return
+		return nil
 	}
+	params := spec.New()
 	syms := expression.NewSymbols(nil)
-	step.DeclareBase(syms, t.Kind, nil)
+	step.Scope{Trigger: t.Kind, Names: spec.Scope(params), Bringing: c.sets.Triggers.Bringing}.Declare(syms)
 	syms.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: step.ProblemType}) // of retry.when
 	syms.Declare("env", c.project.EnvSymbol(execution.SlotEnv))
 	tc := fc.With(syms)
 	tc.Node = t.Node
-	params := spec.New()
 	if !spec.Params.DecodeInto(tc, t.Node, params) {
-		return
+		return spec.Scope(spec.New())
 	}
 	p.Uses.Event = syms.Lookup("event").Used
 	p.Plan = spec.Plan(params, tc)
-	if r, ok := p.Plan.(*triggers.Route); ok && r.Schema != "" {
-		p.Schema = c.schema(tc, tc.Pos("body"), r.Schema)
+	switch plan := p.Plan.(type) {
+	case *triggers.Route:
+		if plan.Schema != "" {
+			p.Schema = c.schema(tc, tc.Pos("body"), plan.Schema)
+		}
+	case *triggers.Source:
+		p.Fingerprint = fingerprintOf(t.Node)
+		c.client(tc, p, plan)
 	}
+	return spec.Scope(params)
+}
+
+// client finds the connection a source reads from.
+func (c *compiler) client(tc *field.Context, p *Pipeline, s *triggers.Source) {
+	if s.Connection == "" {
+		return
+	}
+	if p.Connection = c.conns[s.Connection]; p.Connection != nil {
+		return
+	}
+	fix := "declare it under connections: in pipelined.yaml"
+	if near := diag.Suggest(s.Connection, slices.Sorted(maps.Keys(c.conns))); near != "" {
+		fix = "did you mean " + near + "? Otherwise " + fix
+	}
+	tc.Report(CodeConnection, diag.Error, tc.Pos("connection"), "there is no connection called "+s.Connection, "Nothing could be read.", fix)
 }
 
 // inputType is what the trigger's schema, or that of its event types, says.
@@ -126,8 +150,8 @@ func (c *compiler) onFailure(fc *field.Context, p *Pipeline, n *yaml.Node) *OnFa
 	if !onFailureShape().DecodeInto(fc, n, &params) {
 		return nil
 	}
-	if _, ok := p.Plan.(*triggers.Subscription); !ok && p.Plan != nil {
-		fc.Report(CodeOnFailure, diag.Error, n, "on_failure belongs to a pipeline with an event trigger",
+	if triggers.Taking(p.Plan) == nil && p.Plan != nil {
+		fc.Report(CodeOnFailure, diag.Error, n, "on_failure belongs to a pipeline that takes events",
 			"There would be no event to record and republish.", "write on_error with object_store.put instead")
 		return nil
 	}

@@ -58,8 +58,12 @@ type Pipeline struct {
 	Version     int
 	File        string
 	At          diag.Range
-	TriggerKind string        // "http", "cron", "event", "error" or ""
+	TriggerKind string        // the key below trigger:, or ""
 	Plan        triggers.Plan // nil without a trigger
+	// Fingerprint of a source's trigger: equal for one that reads the same in the same
+	// way; Connection is what it reads from, nil if it needs none.
+	Fingerprint string
+	Connection  *step.Connection
 	Schema      *schema.Schema
 	Timeout     time.Duration
 	History     string
@@ -93,8 +97,44 @@ func (p *Program) Takes(pipeline, eventType string) bool {
 	if q == nil {
 		return false
 	}
-	plan, ok := q.Plan.(*triggers.Subscription)
-	return ok && pattern.MatchAny(plan.Types, eventType)
+	if s, ok := q.Plan.(*triggers.Subscription); ok {
+		return pattern.MatchAny(s.Types, eventType)
+	}
+	return q.Inlet() != "" && slices.Contains(q.Inlets(), eventType)
+}
+
+// Handles reports whether the pipeline is there for failures of others.
+func (p *Pipeline) Handles() bool {
+	_, handles := p.Plan.(*triggers.Failures)
+	return handles
+}
+
+// Inlet is the type of the events that carry to the pipeline what its trigger took
+// from outside; empty where the trigger takes nothing.
+func (p *Pipeline) Inlet() string {
+	switch plan := p.Plan.(type) {
+	case *triggers.Source:
+	case *triggers.Route:
+		if !plan.Accepted {
+			return ""
+		}
+	default:
+		return ""
+	}
+	return triggers.EventType(p.TriggerKind, p.Name)
+}
+
+// olderRequests is what the types of accepted requests began with before all that
+// comes from outside took one way.
+const olderRequests = pattern.Own + "request."
+
+// Inlets are the types under which the pipeline is brought something from outside:
+// Inlet, and those under which an older version kept it, which may wait in the store.
+func (p *Pipeline) Inlets() []string {
+	if _, route := p.Plan.(*triggers.Route); route {
+		return []string{p.Inlet(), olderRequests + p.Name}
+	}
+	return []string{p.Inlet()}
 }
 
 // Collection tells how a collection is kept; one that nobody declares keeps its documents

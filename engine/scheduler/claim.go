@@ -113,7 +113,7 @@ func (s *Scheduler) giveUp(ctx context.Context, t *tick) {
 // attempt is what a tick starts.
 func (s *Scheduler) attempt(rev *revision.Revision, p *program.Pipeline, t *tick) *attempt.Attempt {
 	a := &attempt.Attempt{
-		Revision: rev, Pipeline: p, Cause: cause{t.claim.Claim}, Trigger: "cron", Number: 1,
+		Revision: rev, Pipeline: p, Cause: cause{t.claim.Claim}, Trigger: p.TriggerKind, Number: 1,
 		Tick: &attempt.Tick{Scheduled: t.at, Previous: t.previous},
 	}
 	if before := t.claim.Attempts - 1; before >= openLimit {

@@ -109,10 +109,9 @@ type Reprocessor struct {
 	At          diag.Range
 }
 
-// Start prepares the symbols of a pipeline whose trigger gives input the type t:
-// the names every expression may use, every variable any step sets, and every
+// Start prepares the symbols of a pipeline: the names every expression may use, every variable any step sets, and every
 // step name, so that a step used before it ran is explained.
-func (b *Compiler) Start(lists []*yaml.Node, trigger string, t *expression.Type) *expression.Symbols {
+func (b *Compiler) Start(lists []*yaml.Node, scope Scope) *expression.Symbols {
 	b.slots = execution.BaseSlots
 	b.vars = map[string]*expression.Symbol{}
 	b.names = map[string]*yaml.Node{}
@@ -125,7 +124,7 @@ func (b *Compiler) Start(lists []*yaml.Node, trigger string, t *expression.Type)
 		b.scan(n)
 	}
 	syms := expression.NewSymbols(nil)
-	DeclareBase(syms, trigger, t)
+	scope.Declare(syms)
 	if b.Env != nil {
 		syms.Declare("env", b.Env)
 	}

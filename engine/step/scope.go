@@ -8,44 +8,67 @@ import (
 
 	"pipelined/engine/execution"
 	"pipelined/internal/expression"
+	"pipelined/triggers"
 )
 
-// DeclareBase declares the names that need no step: what the trigger gives, the
-// run, globals. A name another trigger would give is there but hidden, so that
-// using it is explained.
-func DeclareBase(syms *expression.Symbols, trigger string, input *expression.Type) {
-	syms.Declare("input", &expression.Symbol{Slot: execution.SlotInput, Type: input})
-	only := func(name string, slot int, typ *expression.Type, kinds ...string) {
-		sym := &expression.Symbol{Slot: slot, Type: typ}
-		if !slices.Contains(kinds, trigger) {
-			has := "this one has " + article([]string{trigger}) + " trigger"
-			if trigger == "" {
-				has = "this one has none"
-			}
-			sym.Hidden = fmt.Sprintf("%s exists only in a pipeline with %s trigger, and %s", name, article(kinds), has)
+// Scope is what the trigger of a pipeline brings to its expressions.
+type Scope struct {
+	Trigger string         // empty: the pipeline is called by others
+	Names   triggers.Scope // that it brings
+	// Bringing lists the triggers that bring a name, so that using one of another
+	// trigger's is explained.
+	Bringing func(name string) []string
+}
+
+// slots are where a running pipeline has what a trigger brings.
+var slots = map[string]int{
+	triggers.NameInput: execution.SlotInput, triggers.NameRequest: execution.SlotRequest, triggers.NameEvent: execution.SlotEvent,
+	triggers.NameSchedule: execution.SlotSchedule, triggers.NameError: execution.SlotError,
+}
+
+// Declare declares the names that need no step: what the trigger gives, the run,
+// globals. A name another trigger would give is there but hidden, so that using it is
+// explained.
+func (s Scope) Declare(syms *expression.Symbols) {
+	for _, name := range triggers.Names() {
+		typ, brought := s.Names[name]
+		sym := &expression.Symbol{Slot: slots[name], Type: typ}
+		switch {
+		case brought, name == triggers.NameInput:
+		case name == triggers.NameError:
+			sym.Hidden = "error exists only where something has failed: in on_error, catch, compensate and retry.when; steps.<name>.error is the error of a step with on_error: continue"
+		default:
+			sym.Hidden = s.hidden(name)
 		}
 		syms.Declare(name, sym)
 	}
-	only("request", execution.SlotRequest, nil, "http")
-	only("event", execution.SlotEvent, eventScope, "event", "error")
-	only("schedule", execution.SlotSchedule, scheduleType, "cron")
 	syms.Declare("run", &expression.Symbol{Slot: execution.SlotRun, Type: runType})
 	syms.Declare("globals", &expression.Symbol{Slot: execution.SlotGlobals})
 	syms.Declare("env", &expression.Symbol{Slot: execution.SlotEnv})
 	syms.Declare("secrets", &expression.Symbol{Slot: -1,
 		Hidden: "secrets can only be used in connections of pipelined.yaml and in a trigger's auth, so that they cannot leak; put it on the connection"})
-	if trigger == "error" {
-		syms.Declare("error", &expression.Symbol{Slot: execution.SlotError, Type: ProblemType})
-		return
+}
+
+// hidden says where a name would exist.
+func (s Scope) hidden(name string) string {
+	has := "this one has none"
+	if s.Trigger != "" {
+		has = "this one has " + article([]string{s.Trigger}) + " trigger"
 	}
-	syms.Declare("error", &expression.Symbol{Slot: execution.SlotError,
-		Hidden: "error exists only where something has failed: in on_error, catch, compensate and retry.when; steps.<name>.error is the error of a step with on_error: continue"})
+	kinds := s.Bringing(name)
+	if len(kinds) == 0 {
+		return name + " is what a trigger brings that this program does not have, and " + has
+	}
+	return fmt.Sprintf("%s exists only in a pipeline with %s trigger, and %s", name, article(kinds), has)
 }
 
 func article(kinds []string) string {
 	a := "a "
-	if len(kinds[0]) > 0 && strings.ContainsAny(kinds[0][:1], "aeiou") {
+	if strings.ContainsAny(kinds[0][:1], "aeiou") {
 		a = "an "
+	}
+	if len(kinds) > 2 {
+		return a + strings.Join(kinds[:len(kinds)-1], ", ") + " or " + kinds[len(kinds)-1]
 	}
 	return a + strings.Join(kinds, " or ")
 }

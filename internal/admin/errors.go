@@ -16,6 +16,7 @@ import (
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
+	"pipelined/triggers"
 )
 
 // ErrorQuery selects error records: those of on_failure and reprocess, and the dead
@@ -342,7 +343,9 @@ func (s *Service) changeRecord(c ErrorChange, collection string, doc value.Raw) 
 		if err != nil {
 			return "", nil, "", err
 		}
-		rec.Edit(now, json.RawMessage(input), withInput(rec.Event, input), "by hand")
+		rec.Event.Headers = maps.Clone(rec.Event.Headers)
+		delete(rec.Event.Headers, pipelined.ProblemHeader) // what could not be decoded is what a person says it is
+		rec.Edit(now, json.RawMessage(input), s.withInput(rec, input), "by hand")
 	}
 	if c.Action == "redrive" || c.Redrive {
 		did = strings.TrimPrefix(did+" and redriven", " and ")
@@ -374,8 +377,10 @@ func edited(c ErrorChange, before value.Raw) (value.Raw, error) {
 
 // withInput is the data of an event whose input is another now. A request that was
 // accepted carries it beside the request.
-func withInput(ev objectstore.RecordedEvent, input value.Raw) json.RawMessage {
-	if request := rawAt(value.Raw(ev.Data), "request"); strings.HasPrefix(ev.Type, "pipelined.request.") && request != "" {
+func (s *Service) withInput(rec *objectstore.ErrorRecord, input value.Raw) json.RawMessage {
+	p := s.Program.Pipeline(rec.Pipeline)
+	accepted := p != nil && p.Inlet() != "" && triggers.Taking(p.Plan) == nil && slices.Contains(p.Inlets(), rec.Event.Type)
+	if request := rawAt(value.Raw(rec.Event.Data), "request"); accepted && request != "" {
 		return json.RawMessage(`{"request":` + string(request) + `,"input":` + string(input) + `}`)
 	}
 	return json.RawMessage(input)

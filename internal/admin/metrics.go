@@ -30,6 +30,9 @@ var (
 	descRunning   = desc("runs_in_flight", "Deliveries handed out and not yet committed.", "pipeline")
 	descWaiting   = desc("event_retries_waiting", "Deliveries that wait for their retry.", "pipeline")
 	descAside     = desc("event_set_aside", "Events in the store that wait because too many of their tenant or key do.", "pipeline")
+	descSource    = desc("source_connected", "Whether a source reads: 0 while it waits to begin again.", "pipeline", "trigger")
+	descSourced   = desc("source_events_total", "Events a source brought, by whether they could be decoded.", "pipeline", "decoded")
+	descRestarts  = desc("source_restarts_total", "How often a source ended and was begun again.", "pipeline")
 	descLag       = desc("event_lag", "Numbers of the log a subscription has not looked at yet.", "pipeline")
 )
 
@@ -73,6 +76,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for typ, n := range view.Duplicates {
 		counter(descDuplicate, n, typ)
+	}
+	for _, s := range view.Sources {
+		reading := int64(0)
+		if s.Reading {
+			reading = 1
+		}
+		gauge(descSource, reading, s.Pipeline, s.Trigger)
+		counter(descSourced, s.Events-s.Failed, s.Pipeline, "yes")
+		counter(descSourced, s.Failed, s.Pipeline, "no")
+		counter(descRestarts, s.Restarts, s.Pipeline)
 	}
 	for _, s := range view.Subscriptions {
 		gauge(descBacklog, int64(s.Ready), s.Name)

@@ -9,6 +9,7 @@ import (
 	"pipelined"
 	"pipelined/engine/consumer"
 	"pipelined/internal/store"
+	"pipelined/triggers"
 )
 
 // Replay says which events a pipeline is to get again.
@@ -38,8 +39,8 @@ const replayBatch = 200
 // skip_stale forgets, in the commit that publishes the first of a key, which event of
 // that key was the newest, so that the replay rebuilds what it knows.
 func (s *Service) Replay(ctx context.Context, q Replay) (*Replayed, error) {
-	if p := s.Program.Pipeline(q.Pipeline); p == nil || p.TriggerKind != "event" {
-		return nil, &badRequest{"pipeline", fmt.Sprintf("there is none called %q with an event trigger", q.Pipeline)}
+	if p := s.Program.Pipeline(q.Pipeline); p == nil || triggers.Taking(p.Plan) == nil {
+		return nil, &badRequest{"pipeline", fmt.Sprintf("there is none called %q that takes events", q.Pipeline)}
 	}
 	last, err := s.Store.LastSeq(ctx)
 	if err != nil {

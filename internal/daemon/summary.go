@@ -29,20 +29,10 @@ func summary(w io.Writer, l *Loaded, public, admin string) {
 
 // startedBy says in words what starts a pipeline.
 func startedBy(p *program.Pipeline) string {
-	switch plan := p.Plan.(type) {
-	case *triggers.Route:
-		return plan.Method + " " + plan.Path
-	case *triggers.Schedule:
-		return "cron " + plan.Expression
-	case *triggers.Subscription:
-		return "event " + strings.Join(plan.Types, ", ")
-	case *triggers.Failures:
-		if len(plan.Pipelines) > 0 {
-			return "errors of " + strings.Join(plan.Pipelines, ", ")
-		}
-		return "errors"
+	if p.Plan == nil {
+		return "called"
 	}
-	return "called"
+	return p.Plan.Summary()
 }
 
 func firstLine(s string) string {

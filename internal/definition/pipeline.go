@@ -50,7 +50,7 @@ type pipelineFields struct {
 	Pipeline    field.Name    `yaml:"pipeline" required:"" doc:"The pipeline's name, unique in the project."`
 	Description string        `yaml:"description" doc:"What it does, for people."`
 	Version     int           `yaml:"version" min:"1" doc:"Shown in history and metrics."`
-	Trigger     raw           `yaml:"trigger" doc:"What starts it: one of http, cron, event, error. Without one it is only called by others."`
+	Trigger     raw           `yaml:"trigger" doc:"What starts it: one trigger, such as http, cron or event (triggers.md). Without one it is only called by others."`
 	Timeout     time.Duration `yaml:"timeout" doc:"Limit of one execution."`
 	History     string        `yaml:"history" enum:"errors,all" doc:"Which executions are kept; default is what the project says."`
 	Steps       raw           `yaml:"steps" required:"" doc:"What it does, in order."`

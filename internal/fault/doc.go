@@ -14,6 +14,8 @@ const (
 	CommitDurable = "commit.durable"  // COMMIT has returned, nobody knows
 	Answer        = "http.answer"     // the caller's effects are durable, the answer is not sent
 	PartCommitted = "part.committed"  // a part of a commit_every loop is durable
+	Delivered     = "source.commit"   // what a source delivered is durable, it is not acknowledged outside
+	Acknowledged  = "source.after"    // it is acknowledged outside, which is not noted
 	Released      = "delayed.release" // delayed events entered the log, nobody knows
 	Trimmed       = "trim.step"       // one step of retention is done
 	Recovered     = "recover.counted" // those in flight at the last crash are counted, none has run
@@ -29,6 +31,6 @@ const (
 
 // Points lists all points.
 func Points() []string {
-	return []string{BeforeCommit, CommitBegin, CommitApplied, CommitDurable, Answer, PartCommitted, Released, Trimmed, Recovered,
+	return []string{BeforeCommit, CommitBegin, CommitApplied, CommitDurable, Answer, PartCommitted, Delivered, Acknowledged, Released, Trimmed, Recovered,
 		SagaBegun, SagaCalled, SagaNoted, SagaDecided, Undone, AfterRun, PutOff, Swapped}
 }

@@ -22,17 +22,12 @@ import (
 	"pipelined/internal/golden"
 	"pipelined/internal/reference"
 	triggersall "pipelined/triggers/all"
-	"pipelined/triggers/cron"
-	triggererror "pipelined/triggers/error"
-	"pipelined/triggers/event"
-	"pipelined/triggers/http"
 )
 
 const folder = "../../docs/reference"
 
 func codes() [][]diag.Code {
-	return [][]diag.Code{definition.Codes(), field.Codes(), step.Codes(), program.Codes(), expression.Codes(), rest.Codes(), db.Codes(), csv.Codes(),
-		cron.Codes(), event.Codes(), http.Codes(), triggererror.Codes()}
+	return [][]diag.Code{definition.Codes(), field.Codes(), step.Codes(), program.Codes(), expression.Codes(), rest.Codes(), db.Codes(), csv.Codes(), triggersall.Set().Codes()}
 }
 
 func sets() program.Sets {

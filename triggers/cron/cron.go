@@ -32,6 +32,7 @@ import (
 	_ "time/tzdata" // time zones are the same on every machine, also where the system has none
 
 	"pipelined/internal/diag"
+	"pipelined/internal/expression"
 	"pipelined/internal/field"
 	"pipelined/triggers"
 )
@@ -44,7 +45,8 @@ var Trigger = triggers.Define("cron", triggers.Doc{
 		{Title: "Every night at half past two in Berlin", YAML: "schedule: 30 2 * * *\ntimezone: Europe/Berlin\n"},
 		{Title: "Every fifteen minutes, also those missed while the process was down", YAML: "schedule: \"@every 15m\"\nmissed: all\noverlap: queue\n"},
 	},
-}, plan)
+	Findings: Codes(),
+}, scope, plan)
 
 const details = `Five fields, or ` + "`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 15m`" + `.
 ` + "`@every`" + ` is counted from the Unix epoch, so a restart does not move it.
@@ -63,6 +65,10 @@ type params struct {
 	Timezone string `yaml:"timezone" default:"UTC" doc:"IANA name of the time zone the fields are read in; the machine's own zone never counts."`
 	Missed   string `yaml:"missed" enum:"skip,latest,all" default:"latest" doc:"What to do with moments that passed while the process was down."`
 	Overlap  string `yaml:"overlap" enum:"skip,queue,allow" default:"skip" doc:"What to do when the last run is not over."`
+}
+
+func scope(*params) triggers.Scope {
+	return triggers.Scope{triggers.NameSchedule: triggers.Object(map[string]*expression.Type{"time": nil, "previous": nil})}
 }
 
 func plan(p *params, c *field.Context) triggers.Plan {

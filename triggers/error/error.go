@@ -22,15 +22,17 @@ var Trigger = triggers.Define("error", triggers.Doc{
 		{Title: "Failures of two pipelines", YAML: "pipelines: [orders_process, orders_import]\n"},
 		{Title: "Everything that nobody else handles", YAML: "pipelines: []\n"},
 	},
-}, plan)
+	Findings: []diag.Code{codeRepeated},
+}, scope, plan)
 
 var codeRepeated = diag.Code{ID: "E450", Title: "pipeline named twice"}
 
-// Codes lists every finding of this package.
-func Codes() []diag.Code { return []diag.Code{codeRepeated} }
-
 type params struct {
 	Pipelines []field.Name `yaml:"pipelines" doc:"Pipelines whose failures come here; none means all that have no handler of their own."`
+}
+
+func scope(*params) triggers.Scope {
+	return triggers.Scope{triggers.NameEvent: triggers.EventScope, triggers.NameError: triggers.ProblemScope}
 }
 
 func plan(p *params, c *field.Context) triggers.Plan {

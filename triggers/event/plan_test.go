@@ -16,10 +16,13 @@ func TestPlan(t *testing.T) {
 	where, order, fair, again := new(expression.Program), new(expression.Program), new(expression.Program), new(expression.Program)
 	c := &field.Context{Diags: &diag.List{}}
 	got := plan(&params{
-		Types: []string{"order.*"}, Where: expression.Condition{Program: where}, Concurrency: 8,
-		OrderBy: expression.Bare{Program: order}, WhileWaiting: "skip", FairBy: expression.Bare{Program: fair},
-		Retry:  &retry{Attempts: 3, Backoff: "constant", Initial: time.Second, Max: time.Minute, Jitter: "none", When: expression.Condition{Program: again}},
-		MaxAge: time.Hour, SkipStale: true, From: "beginning",
+		Types: []string{"order.*"}, From: "beginning",
+		Options: triggers.Options{
+			Where: expression.Condition{Program: where}, Concurrency: 8,
+			OrderBy: expression.Bare{Program: order}, WhileWaiting: "skip", FairBy: expression.Bare{Program: fair},
+			Retry:  &triggers.RetryOptions{Attempts: 3, Backoff: "constant", Initial: time.Second, Max: time.Minute, Jitter: "none", When: expression.Condition{Program: again}},
+			MaxAge: time.Hour, SkipStale: true,
+		},
 	}, c)
 	want := &triggers.Subscription{
 		Types: []string{"order.*"}, Where: where, Concurrency: 8, OrderBy: order, WhileWaiting: "skip", FairBy: fair,
@@ -34,7 +37,7 @@ func TestPlan(t *testing.T) {
 func TestWithoutRetryThereIsOneDelivery(t *testing.T) {
 	t.Parallel()
 	c := &field.Context{Diags: &diag.List{}}
-	got := plan(&params{Types: []string{"a"}, WhileWaiting: "block"}, c).(*triggers.Subscription)
+	got := plan(&params{Types: []string{"a"}, Options: triggers.Options{WhileWaiting: "block"}}, c).(*triggers.Subscription)
 	if got.Retry != (triggers.Retry{}) || got.Where != nil || got.OrderBy != nil || got.FairBy != nil {
 		t.Errorf("got %+v", got)
 	}

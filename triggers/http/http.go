@@ -21,7 +21,9 @@ import (
 	"time"
 
 	"pipelined/internal/diag"
+	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/value"
 	"pipelined/triggers"
 )
 
@@ -41,7 +43,8 @@ timeout: 10s
 		{Title: "Read one order", YAML: "method: GET\npath: /orders/{id}\n"},
 		{Title: "Answer as soon as the request is safe, and work afterwards", YAML: "method: POST\npath: /imports/{source:[a-z]+}/*\nrespond: accepted\n"},
 	},
-}, plan)
+	Findings: Codes(),
+}, scope, plan)
 
 const details = "`{name}` in a path takes one segment and is `request.params.name`; `{name:[0-9]+}` only takes what fits; a `*` as the\n" +
 	"last segment takes the rest and is `request.params.rest`. Text wins over a parameter, whatever the order of the files.\n" +
@@ -71,6 +74,22 @@ type idempotency struct {
 	Header   string        `yaml:"header" default:"Idempotency-Key" doc:"Header with the key: a text in quotes, or without."`
 	TTL      time.Duration `yaml:"ttl" default:"24h" doc:"How long a key is known."`
 	Required bool          `yaml:"required" doc:"A request without a key is a 400."`
+}
+
+// scope has the request; where the path is known, with the names of its parameters.
+func scope(p *params) triggers.Scope {
+	text := &expression.Type{Kind: value.String}
+	texts := &expression.Type{Kind: value.Object, Open: true}
+	params := texts
+	if pieces, bad := parsePath(p.Path); bad == nil {
+		params = &expression.Type{Kind: value.Object, Fields: map[string]*expression.Type{}, Origin: "the parameters of the path"}
+		for _, name := range names(pieces) {
+			params.Fields[name] = text
+		}
+	}
+	return triggers.Scope{triggers.NameRequest: triggers.Object(map[string]*expression.Type{
+		"method": text, "path": text, "params": params, "query": texts, "headers": texts, "remote_addr": text},
+		"body", "the body of the request is input", "header", "one header is request.headers.name")}
 }
 
 func plan(p *params, c *field.Context) triggers.Plan {

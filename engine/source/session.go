@@ -1,0 +1,292 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"pipelined"
+	"pipelined/engine/consumer"
+	"pipelined/internal/fault"
+	"pipelined/internal/store"
+	"pipelined/triggers"
+)
+
+// crowded is how long a source waits to see whether its events have become fewer.
+const crowded = 100 * time.Millisecond
+
+// session is one call of a source's Start: the epochs under which it holds partitions,
+// and the numbers of what it delivered. Nothing of it outlives the call.
+type session struct {
+	*reader
+	ctx  context.Context // of the call, which the session does not outlive
+	wait wait
+	typ  string // of its events
+
+	mu      sync.Mutex
+	held    map[string]int64 // epochs, by partition
+	spans   map[string]span  // what of each partition is in the log, as far as known
+	scanned bool             // spans knows of what others before delivered
+}
+
+// span is the first and the last number of a partition's events.
+type span struct{ from, to int64 }
+
+func newSession(ctx context.Context, r *reader, wait wait) *session {
+	return &session{reader: r, ctx: ctx, wait: wait, typ: r.pipeline.Inlet(), held: map[string]int64{}, spans: map[string]span{}}
+}
+
+// env is what the source is lent.
+func (s *session) env() triggers.Env {
+	run := s.sources.Runner
+	var client io.Closer
+	if s.rev != nil && s.pipeline.Connection != nil {
+		client = s.rev.Opened[s.pipeline.Connection.Index]
+	}
+	return triggers.Env{
+		Pipeline: s.pipeline.Name, Dir: s.sources.Dir, Client: client, Clock: run.Clock,
+		Logger: run.Logger.With("pipeline", s.pipeline.Name), Cursors: s, Wait: s.wait,
+	}
+}
+
+// deliver commits what was read, and where it is read to.
+func (s *session) deliver(b triggers.Batch) error {
+	if err := s.room(); err != nil {
+		return err
+	}
+	batch := &store.Batch{}
+	for i := range b.Events {
+		ev, err := s.event(b.Partition, &b.Events[i])
+		if err != nil {
+			return err
+		}
+		batch.Events = append(batch.Events, ev)
+	}
+	if err := s.Hold(s.ctx, b.Partition); err != nil {
+		return err
+	}
+	batch.Cursors = []store.Cursor{s.cursor(b.Partition, b.Cursor)}
+	res, err := s.sources.Runner.Commit(s.ctx, batch)
+	if err != nil {
+		return fmt.Errorf("commit what was read of %q: %w", b.Partition, err)
+	}
+	s.delivered(b, res)
+	s.sources.Runner.Host.Point(fault.Delivered)
+	return context.Cause(s.ctx)
+}
+
+// delivered counts events, and notes where in the log they are.
+func (s *session) delivered(b triggers.Batch, res store.Result) {
+	var events, failed int64
+	s.mu.Lock()
+	for i, seq := range res.Seqs {
+		if seq == 0 { // known already
+			continue
+		}
+		s.span(b.Partition, seq)
+		events++
+		if b.Events[i].Problem != nil {
+			failed++
+		}
+	}
+	s.mu.Unlock()
+	s.note(func(st *Status) { st.Events += events; st.Failed += failed })
+}
+
+// span notes that an event of a partition is in the log. The caller holds mu.
+func (s *session) span(partition string, seq int64) {
+	at, known := s.spans[partition]
+	if !known {
+		at = span{seq, seq}
+	}
+	s.spans[partition] = span{min(at.from, seq), max(at.to, seq)}
+}
+
+// room waits until few enough events wait for the pipeline.
+func (s *session) room() error {
+	for {
+		if err := context.Cause(s.ctx); err != nil {
+			return err
+		}
+		if s.plan.Prefetch == 0 || s.sources.Broker.Backlog(s.pipeline.Name) < s.plan.Prefetch {
+			return nil
+		}
+		pause := crowded
+		if s.turns != nil { // until those that wait had theirs
+			pause = 0
+		}
+		if err := s.wait(s.ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// event is what a source read as an event of the log.
+func (s *session) event(partition string, in *triggers.Event) (*pipelined.Event, error) {
+	run := s.sources.Runner
+	ev := &pipelined.Event{
+		ID: in.ID, DedupeID: in.ID, Type: s.typ, Source: in.From, Time: in.Time, Key: in.Key, Data: string(in.Data), Attempt: 1,
+		Headers: map[string]string{},
+	}
+	maps.Copy(ev.Headers, in.Headers)
+	ev.Headers[pipelined.PartitionHeader] = partition
+	if ev.ID == "" {
+		ev.ID = run.Values.NewID()
+	}
+	if ev.Time.IsZero() {
+		ev.Time = run.Clock.Now()
+	}
+	if in.Problem != nil {
+		text, err := json.Marshal(in.Problem)
+		if err != nil {
+			return nil, fmt.Errorf("keep why %s could not be decoded: %w", in.From, err)
+		}
+		ev.Headers[pipelined.ProblemHeader] = string(text)
+	}
+	return ev, nil
+}
+
+func (s *session) cursor(partition, value string) store.Cursor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Cursor{Source: s.name(), Partition: partition, Epoch: s.held[partition], Value: value}
+}
+
+// All takes hold of every partition that has a cursor.
+func (s *session) All(ctx context.Context) (map[string]string, error) {
+	list, err := s.sources.Runner.Store.Claims(ctx, store.CursorClaim, s.name()+"/")
+	if err != nil {
+		return nil, fmt.Errorf("read the cursors: %w", err)
+	}
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = c.Key[len(s.name())+1:]
+	}
+	return s.hold(ctx, names)
+}
+
+// Hold takes hold of partitions that are not held yet.
+func (s *session) Hold(ctx context.Context, partitions ...string) error {
+	s.mu.Lock()
+	fresh := slices.DeleteFunc(slices.Clone(partitions), func(p string) bool { return s.held[p] != 0 })
+	s.mu.Unlock()
+	_, err := s.hold(ctx, fresh)
+	return err
+}
+
+// hold acquires partitions and returns their cursors.
+func (s *session) hold(ctx context.Context, partitions []string) (map[string]string, error) {
+	out := make(map[string]string, len(partitions))
+	if len(partitions) == 0 {
+		return out, nil
+	}
+	claims := make([]store.Claim, len(partitions))
+	for i, p := range partitions {
+		claims[i] = store.Cursor{Source: s.name(), Partition: p}.Claim()
+	}
+	got, err := s.sources.Runner.Store.Claim(ctx, claims)
+	if err != nil {
+		return nil, fmt.Errorf("take hold of %d partitions: %w", len(partitions), err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, c := range got {
+		if c.Err != nil {
+			return nil, fmt.Errorf("take hold of partition %q: %w", partitions[i], c.Err)
+		}
+		s.held[partitions[i]] = c.Epoch
+		out[partitions[i]] = c.Value
+	}
+	return out, nil
+}
+
+// Ended tells which partitions have no event any more that is owed to the pipeline.
+func (s *session) Ended(ctx context.Context, partitions ...string) (map[string]triggers.Ending, error) {
+	if err := s.scan(ctx, partitions); err != nil {
+		return nil, err
+	}
+	owed := s.sources.Broker.Owed(s.pipeline.Name)
+	failed, err := s.failures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]triggers.Ending{}
+	for _, p := range partitions {
+		if at, known := s.spans[p]; !known || !owed.Any(at.from, at.to) {
+			out[p] = triggers.Ending{Failed: failed[p]}
+		}
+	}
+	return out, nil
+}
+
+// failures are the partitions of which an event failed for good.
+func (s *session) failures(ctx context.Context) (map[string]bool, error) {
+	prefix := consumer.FailedPrefix(s.pipeline)
+	rows, err := s.sources.Runner.Store.Metas(ctx, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("read what failed: %w", err)
+	}
+	out := make(map[string]bool, len(rows))
+	for _, m := range rows {
+		out[m.Key[len(prefix):]] = true
+	}
+	return out, nil
+}
+
+// scan looks, once, for what was delivered before this session of partitions that it
+// does not know.
+func (s *session) scan(ctx context.Context, partitions []string) error {
+	s.mu.Lock()
+	unknown := slices.ContainsFunc(partitions, func(p string) bool { _, known := s.spans[p]; return !known })
+	needed := unknown && !s.scanned
+	s.mu.Unlock()
+	if !needed {
+		return nil
+	}
+	for q := (store.EventQuery{Types: []string{s.typ}, Limit: 500}); ; {
+		list, err := s.sources.Runner.Store.FindEvents(ctx, q)
+		if err != nil {
+			return fmt.Errorf("look for what was delivered before: %w", err)
+		}
+		s.mu.Lock()
+		for i := range list {
+			q.After = list[i].Seq
+			if partition, ok := consumer.Brought(&list[i].Event); ok {
+				s.span(partition, list[i].Seq)
+			}
+		}
+		s.scanned = s.scanned || len(list) < q.Limit
+		ready := s.scanned
+		s.mu.Unlock()
+		if ready {
+			return nil
+		}
+	}
+}
+
+// Drop forgets partitions, and that events of them failed.
+func (s *session) Drop(ctx context.Context, partitions ...string) error {
+	b := &store.Batch{}
+	s.mu.Lock()
+	for _, p := range partitions {
+		b.Drop = append(b.Drop, store.Cursor{Source: s.name(), Partition: p, Epoch: s.held[p]}.Claim())
+		b.Meta = append(b.Meta, store.Meta{Key: consumer.FailedPrefix(s.pipeline) + p})
+		delete(s.held, p)
+		delete(s.spans, p)
+	}
+	s.mu.Unlock()
+	if b.Empty() {
+		return nil
+	}
+	if _, err := s.sources.Runner.Commit(ctx, b); err != nil {
+		return fmt.Errorf("forget %d partitions: %w", len(partitions), err)
+	}
+	return nil
+}
