@@ -35,15 +35,10 @@ var Connector = connectors.Define("csv", connectors.Doc{
 )
 
 type parseParams struct {
-	Text      string                `yaml:"text" required:"" doc:"The CSV text."`
-	Delimiter delimiter             `yaml:"delimiter" doc:"One character, such as ; or \\t; default is a comma."`
-	Header    bool                  `yaml:"header" default:"true" doc:"The first line names the columns."`
-	Columns   []string              `yaml:"columns" doc:"Names of the columns, instead of those in the header, or where there is none."`
-	Types     map[string]columnType `yaml:"types" doc:"Column to text, integer, number or boolean; default is text."`
-	Trim      bool                  `yaml:"trim" default:"false" doc:"Take spaces around cells away."`
-	Quotes    string                `yaml:"quotes" enum:"strict,lazy" default:"strict" doc:"lazy accepts quotes inside unquoted cells."`
-	OnBadRow  string                `yaml:"on_bad_row" enum:"fail,skip" default:"fail" doc:"A row with too few or too many cells, or one that is not of its column's type: an error, or left out and told in skipped."`
-	MaxRows   int                   `yaml:"max_rows" default:"100000" min:"1" doc:"More rows than this are an error."`
+	Text string `yaml:"text" required:"" doc:"The CSV text."`
+	Options
+	OnBadRow string `yaml:"on_bad_row" enum:"fail,skip" default:"fail" doc:"A row with too few or too many cells, or one that is not of its column's type: an error, or left out and told in skipped."`
+	MaxRows  int    `yaml:"max_rows" default:"100000" min:"1" doc:"More rows than this are an error."`
 }
 
 type formatParams struct {

@@ -5,7 +5,7 @@ func Number(cell string) (string, error) { return number(cell) }
 
 // ParseParams and FormatParams are parameters as the decoder makes them.
 func ParseParams(text string, header, skip bool) any {
-	p := &parseParams{Text: text, Header: header, OnBadRow: "fail", MaxRows: 1000}
+	p := &parseParams{Text: text, Options: Options{Header: header}, OnBadRow: "fail", MaxRows: 1000}
 	p.Types = map[string]columnType{"n": {read: number}}
 	if !header {
 		p.Types = nil

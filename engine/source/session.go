@@ -56,7 +56,7 @@ func (s *session) env() triggers.Env {
 
 // deliver commits what was read, and where it is read to.
 func (s *session) deliver(b triggers.Batch) error {
-	if err := s.room(); err != nil {
+	if err := s.room(len(b.Events)); err != nil {
 		return err
 	}
 	batch := &store.Batch{}
@@ -107,13 +107,13 @@ func (s *session) span(partition string, seq int64) {
 	s.spans[partition] = span{min(at.from, seq), max(at.to, seq)}
 }
 
-// room waits until few enough events wait for the pipeline.
-func (s *session) room() error {
+// room waits until few enough events wait for the pipeline, if there are more.
+func (s *session) room(more int) error {
 	for {
 		if err := context.Cause(s.ctx); err != nil {
 			return err
 		}
-		if s.plan.Prefetch == 0 || s.sources.Broker.Backlog(s.pipeline.Name) < s.plan.Prefetch {
+		if more == 0 || s.plan.Prefetch == 0 || s.sources.Broker.Backlog(s.pipeline.Name) < s.plan.Prefetch {
 			return nil
 		}
 		pause := crowded
