@@ -27,6 +27,7 @@ var house = []string{
 	"internal/value",
 	"internal/expression/function",
 	"internal/expression",
+	"internal/position",
 	"internal/field",
 	"internal/schema",
 	"internal/store",

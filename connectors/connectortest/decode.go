@@ -17,6 +17,7 @@ import (
 	"pipelined/internal/expression"
 	"pipelined/internal/expression/function"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 	"pipelined/internal/value"
 )
 
@@ -79,7 +80,7 @@ func source(t testing.TB, text string) (*field.Context, *yaml.Node) {
 	for slot, name := range []string{"input", "event", "steps"} {
 		syms.Declare(name, &expression.Symbol{Slot: slot})
 	}
-	return &field.Context{File: &field.File{Name: "test.yaml", Text: []byte(text)}, Node: n, Symbols: syms, Diags: &diag.List{}}, n
+	return &field.Context{File: &position.File{Name: "test.yaml", Text: []byte(text)}, Node: n, Symbols: syms, Diags: &diag.List{}}, n
 }
 
 func frame(input any) *expression.Frame {

@@ -15,6 +15,7 @@ import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 )
 
 // ProjectFileName is the name of the project file.
@@ -24,10 +25,10 @@ const ProjectFileName = "pipelined.yaml"
 type Project struct {
 	Dir       string // as given; empty for LoadFS
 	File      *ProjectFile
-	Pipelines []*Pipeline            // by file name
-	Tests     []*field.File          // test files, not looked into here
-	Sources   map[string]*field.File // every YAML file, by name
-	Read      map[string][]byte      // other files that were read for it, such as schemas
+	Pipelines []*Pipeline               // by file name
+	Tests     []*position.File          // test files, not looked into here
+	Sources   map[string]*position.File // every YAML file, by name
+	Read      map[string][]byte         // other files that were read for it, such as schemas
 	Diags     diag.List
 
 	files fs.FS
@@ -53,7 +54,7 @@ func Load(dir string, env func(string) (string, bool)) (*Project, error) {
 
 // LoadFS reads the project in a file system.
 func LoadFS(files fs.FS, env func(string) (string, bool)) (*Project, error) {
-	p := &Project{files: files, Sources: map[string]*field.File{}, Read: map[string][]byte{}, env: newEnvironment(env)}
+	p := &Project{files: files, Sources: map[string]*position.File{}, Read: map[string][]byte{}, env: newEnvironment(env)}
 	names, err := yamlFiles(files)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func LoadFS(files fs.FS, env func(string) (string, bool)) (*Project, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		f := &field.File{Name: name, Text: text}
+		f := &position.File{Name: name, Text: text}
 		p.Sources[name] = f
 		if n := p.parse(f); n != nil {
 			trees[name] = n
@@ -139,7 +140,7 @@ func (p *Project) readFile(name string) ([]byte, error) {
 }
 
 // file decides what a YAML file is by its first key.
-func (p *Project) file(f *field.File, n *yaml.Node) {
+func (p *Project) file(f *position.File, n *yaml.Node) {
 	c := p.context(f, n)
 	if n.Kind != yaml.MappingNode {
 		c.Report(CodeNotAPipeline, diag.Error, n, "this file is not a pipeline: it does not hold keys and values",
@@ -194,12 +195,12 @@ func (p *Project) uniqueNames() {
 }
 
 // context returns a decoding context for a file, without symbols.
-func (p *Project) context(f *field.File, n *yaml.Node) *field.Context {
+func (p *Project) context(f *position.File, n *yaml.Node) *field.Context {
 	return &field.Context{File: f, Diags: &p.Diags, Node: n}
 }
 
 // loadContext is a context in which ${{ env.X }} is read at load.
-func (p *Project) loadContext(f *field.File, n *yaml.Node, secrets bool) *field.Context {
+func (p *Project) loadContext(f *position.File, n *yaml.Node, secrets bool) *field.Context {
 	c := p.context(f, n)
 	c.Symbols, c.LoadFrame = p.env.symbols(secrets), p.env.frame(secrets)
 	return c
@@ -215,11 +216,11 @@ func (p *Project) FileContext() *field.Context {
 	return p.loadContext(p.projectSource(), p.root, false)
 }
 
-func (p *Project) projectSource() *field.File {
+func (p *Project) projectSource() *position.File {
 	if f := p.Sources[ProjectFileName]; f != nil {
 		return f
 	}
-	return &field.File{Name: ProjectFileName}
+	return &position.File{Name: ProjectFileName}
 }
 
 // Env is the environment as expressions of pipelines see it.

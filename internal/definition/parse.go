@@ -12,6 +12,7 @@ import (
 
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 )
 
 // Bounds of a source file.
@@ -21,7 +22,7 @@ const (
 )
 
 // parse reads one file into its tree, or reports why it cannot.
-func (p *Project) parse(f *field.File) *yaml.Node {
+func (p *Project) parse(f *position.File) *yaml.Node {
 	c := p.context(f, nil)
 	if len(f.Text) > maxSource {
 		p.syntax(f, 1, CodeSyntax, "this file is larger than 4 MB", "split it into several pipelines")
@@ -60,7 +61,7 @@ func (p *Project) parse(f *field.File) *yaml.Node {
 	return n
 }
 
-func (p *Project) empty(f *field.File) {
+func (p *Project) empty(f *position.File) {
 	p.Diags.Add(diag.Diagnostic{Code: CodeNotAPipeline, Severity: diag.Warning,
 		Range:   diag.Range{File: f.Name, Start: diag.Position{Line: 1, Column: 1}, End: diag.Position{Line: 1, Column: 1}},
 		Summary: "this file is empty", Consequence: "It is ignored.", Fix: "write a pipeline, or remove the file"})
@@ -131,7 +132,7 @@ func (p *Project) checkKeys(c *field.Context, n *yaml.Node) {
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
 // yamlError places an error of the YAML parser and says what usually lies behind.
-func (p *Project) yamlError(f *field.File, err error) {
+func (p *Project) yamlError(f *position.File, err error) {
 	line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ = strconv.Atoi(m[1])
@@ -193,7 +194,7 @@ var (
 )
 
 // syntax reports a line of a file that has no tree.
-func (p *Project) syntax(f *field.File, line int, code diag.Code, summary, fix string) {
+func (p *Project) syntax(f *position.File, line int, code diag.Code, summary, fix string) {
 	lines := strings.Split(string(f.Text), "\n")
 	text := ""
 	if line <= len(lines) {

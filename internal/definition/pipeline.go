@@ -8,12 +8,13 @@ import (
 
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 	"pipelined/internal/unit"
 )
 
 // Pipeline is one pipeline file.
 type Pipeline struct {
-	File        *field.File
+	File        *position.File
 	Node        *yaml.Node // the whole file
 	Name        string
 	NameNode    *yaml.Node
@@ -71,7 +72,7 @@ type raw struct{ node *yaml.Node }
 func (r *raw) DecodeField(_ *field.Context, n *yaml.Node) { r.node = n }
 
 // pipeline reads a pipeline file; nil if not even its shape is right.
-func (p *Project) pipeline(c *field.Context, f *field.File, n *yaml.Node) *Pipeline {
+func (p *Project) pipeline(c *field.Context, f *position.File, n *yaml.Node) *Pipeline {
 	var fields pipelineFields
 	ok := pipelineShape().DecodeInto(c, n, &fields)
 	d := &Pipeline{File: f, Node: n, Name: string(fields.Pipeline), NameNode: c.Pos("pipeline"),

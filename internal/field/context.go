@@ -1,9 +1,6 @@
 package field
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"gopkg.in/yaml.v3"
 
 	"pipelined/internal/diag"
@@ -43,140 +40,26 @@ func (c *Context) Given(key string) bool {
 	return n != nil && n != c.Node && !isNull(n)
 }
 
+// Range is the span of a node of the file.
+func (c *Context) Range(n *yaml.Node) diag.Range { return c.File.Range(n) }
+
 // Report adds a finding at a node.
 func (c *Context) Report(code diag.Code, sev diag.Severity, n *yaml.Node, summary, consequence, fix string) {
 	c.Diags.Add(diag.Diagnostic{Code: code, Severity: sev, Range: c.Range(n), Summary: summary, Consequence: consequence, Fix: fix})
 }
 
-func (c *Context) name() string {
-	if c.File == nil {
-		return ""
-	}
-	return c.File.Name
-}
-
-// Range is the span of a node: of a scalar its text, of a mapping or a list its
-// first token.
-func (c *Context) Range(n *yaml.Node) diag.Range {
-	r := diag.Range{File: c.name()}
-	if n == nil || n.Line == 0 {
-		return r
-	}
-	line := c.line(n.Line)
-	r.Start = diag.Position{Line: n.Line, Column: column(line, n.Column)}
-	length := 1
-	rest := tail(line, n.Column)
-	switch {
-	case n.Kind == yaml.MappingNode && len(n.Content) > 0 && n.Style&yaml.FlowStyle == 0:
-		return c.Range(n.Content[0])
-	case n.Kind == yaml.ScalarNode:
-		length = scalarLength(n, rest)
-	}
-	r.End = diag.Position{Line: n.Line, Column: r.Start.Column + max(length, 1)}
-	return r
-}
-
-// scalarLength is how many characters of its line a scalar takes up.
-func scalarLength(n *yaml.Node, rest string) int {
-	switch {
-	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 && rest != "":
-		quote := rest[0]
-		for i := 1; i < len(rest); i++ {
-			if escape := rest[i] == '\\' && quote == '"' || strings.HasPrefix(rest[i:], "''") && quote == '\''; escape {
-				i++
-			} else if rest[i] == quote {
-				return utf8.RuneCountInString(rest[:i+1])
-			}
-		}
-		return utf8.RuneCountInString(strings.TrimRight(rest, " \r"))
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		return 1
-	}
-	first, _, several := strings.Cut(n.Value, "\n")
-	if several || !strings.HasPrefix(rest, first) {
-		return utf8.RuneCountInString(strings.TrimRight(rest, " \r"))
-	}
-	return utf8.RuneCountInString(first)
-}
-
-// line returns the text of a line of the file, from 1.
-func (c *Context) line(n int) string {
-	if c.File == nil {
-		return ""
-	}
-	text := string(c.File.Text)
-	for ; n > 1; n-- {
-		_, after, ok := strings.Cut(text, "\n")
-		if !ok {
-			return ""
-		}
-		text = after
-	}
-	line, _, _ := strings.Cut(text, "\n")
-	return strings.TrimRight(line, "\r")
-}
-
-// column makes sure that a column lies in its line. yaml.v3 counts characters.
-func column(line string, col int) int {
-	return min(max(col, 1), utf8.RuneCountInString(line)+1)
-}
-
-func tail(line string, col int) string {
-	for i := range line {
-		if col--; col == 0 {
-			return line[i:]
-		}
-	}
-	return ""
-}
-
 // ReportExpression places a mistake of an expression that begins base bytes into
 // the scalar's value.
 func (c *Context) ReportExpression(n *yaml.Node, base int, e *expression.Error) {
-	d := diag.Diagnostic{Code: e.Code, Severity: diag.Error, Range: c.inside(n, base+e.Offset, e.Length),
+	d := diag.Diagnostic{Code: e.Code, Severity: diag.Error, Range: c.File.Inside(n, base+e.Offset, e.Length),
 		Summary: e.Summary, Consequence: e.Consequence, Fix: e.Fix}
 	if d.Consequence == "" {
 		d.Consequence = "The expression cannot be evaluated."
 	}
 	if e.Edit != nil {
-		d.Edit = c.edit(n, base+e.Edit.Offset, e.Edit.Length, e.Edit.NewText)
+		d.Edit = c.File.Edit(n, base+e.Edit.Offset, e.Edit.Length, e.Edit.NewText)
 	}
 	c.Diags.Add(d)
-}
-
-// inside is the span of length bytes at an offset of a scalar's value. It is
-// exact for plain scalars, for quoted ones without escapes before the place, and
-// for block scalars.
-func (c *Context) inside(n *yaml.Node, offset, length int) diag.Range {
-	if n == nil || n.Kind != yaml.ScalarNode {
-		return c.Range(n)
-	}
-	offset = min(max(offset, 0), len(n.Value))
-	before := n.Value[:offset]
-	chars := max(utf8.RuneCountInString(n.Value[offset:min(offset+length, len(n.Value))]), 1)
-	line, col := n.Line, n.Column+utf8.RuneCountInString(before)
-	switch {
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		line += 1 + strings.Count(before, "\n")
-		last := before[strings.LastIndexByte(before, '\n')+1:]
-		text := c.line(line)
-		indent := len(text) - len(strings.TrimLeft(text, " "))
-		if first := c.line(n.Line + 1); first != "" {
-			indent = min(indent, len(first)-len(strings.TrimLeft(first, " ")))
-		}
-		col = 1 + indent + utf8.RuneCountInString(last)
-	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
-		col++
-		if n.Style&yaml.DoubleQuotedStyle != 0 {
-			col += strings.Count(before, `"`) + strings.Count(before, `\`)
-		} else {
-			col += strings.Count(before, "'")
-		}
-	}
-	text := c.line(line)
-	start := column(text, col)
-	return diag.Range{File: c.name(), Start: diag.Position{Line: line, Column: start},
-		End: diag.Position{Line: line, Column: max(start+1, min(start+chars, utf8.RuneCountInString(text)+1))}}
 }
 
 // Condition compiles a bare expression that must give true or false.

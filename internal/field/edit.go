@@ -1,8 +1,6 @@
 package field
 
 import (
-	"strings"
-
 	"gopkg.in/yaml.v3"
 
 	"pipelined/internal/diag"
@@ -27,52 +25,3 @@ func (c *Context) ReportName(code diag.Code, sev diag.Severity, n *yaml.Node, su
 	}
 	c.Report(code, sev, n, summary, consequence, otherwise)
 }
-
-// edit replaces length bytes at an offset of a scalar's value by text. It is nil where the
-// place is not exact, or where the scalar would be read as something else then.
-func (c *Context) edit(n *yaml.Node, offset, length int, text string) *diag.Edit {
-	if n.Kind != yaml.ScalarNode || c.File == nil || offset+length > len(n.Value) || strings.Contains(text, "\n") {
-		return nil
-	}
-	old := n.Value[offset : offset+length]
-	e := &diag.Edit{Range: c.inside(n, offset, length), NewText: text}
-	if strings.Contains(old, "\n") || c.between(e.Range) != old {
-		return nil
-	}
-	switch {
-	case n.Style&yaml.DoubleQuotedStyle != 0 && strings.ContainsAny(text, "\"\\"), n.Style&yaml.SingleQuotedStyle != 0 && strings.Contains(text, "'"):
-		return nil
-	case n.Style == 0 && !plain(n.Value[:offset]+text+n.Value[offset+length:]):
-		e = &diag.Edit{Range: c.Range(n), NewText: singleQuoted(n.Value[:offset] + text + n.Value[offset+length:])}
-		if c.between(e.Range) != n.Value {
-			return nil
-		}
-	}
-	return e
-}
-
-// between is the text of a range within one line.
-func (c *Context) between(r diag.Range) string {
-	line := []rune(c.line(r.Start.Line))
-	if r.End.Line != r.Start.Line || r.Start.Column < 1 || r.End.Column > len(line)+1 || r.End.Column < r.Start.Column {
-		return ""
-	}
-	return string(line[r.Start.Column-1 : r.End.Column-1])
-}
-
-// plain reports whether YAML reads a text as itself without quotes, wherever it stands.
-func plain(text string) bool {
-	for _, around := range []string{"k: %s", "{k: %s}", "[%s]"} {
-		var n yaml.Node
-		if err := yaml.Unmarshal([]byte(strings.Replace(around, "%s", text, 1)), &n); err != nil || len(n.Content) != 1 {
-			return false
-		}
-		inner := n.Content[0].Content
-		if last := inner[len(inner)-1]; len(inner) != strings.Count(around, "k")+1 || last.Kind != yaml.ScalarNode || last.Value != text || last.Tag == "!!null" || last.LineComment != "" {
-			return false
-		}
-	}
-	return true
-}
-
-func singleQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

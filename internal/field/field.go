@@ -32,13 +32,14 @@ package field
 import (
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
+	"pipelined/internal/position"
 
 	"gopkg.in/yaml.v3"
 )
 
 // Context is what decoding needs besides the node.
 type Context struct {
-	File *File
+	File *position.File
 	// Node is the mapping whose keys Pos finds.
 	Node *yaml.Node
 	// Beside are keys of that mapping that the caller took out for itself.
@@ -48,12 +49,6 @@ type Context struct {
 	// Env is what project files and connections may read at load; ${{ env.X }}
 	// is resolved by Symbols and LoadFrame where LoadFrame is not nil.
 	LoadFrame *expression.Frame
-}
-
-// File is the source a node came from, for exact positions.
-type File struct {
-	Name string // relative to the project folder
-	Text []byte
 }
 
 // Name is a literal that must match ^[a-z][a-z0-9_]*$.

@@ -15,6 +15,7 @@ import (
 	"pipelined/internal/expression"
 	"pipelined/internal/expression/function"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 	"pipelined/internal/value"
 )
 
@@ -51,7 +52,7 @@ type everything struct {
 func context(text string) (*field.Context, *yaml.Node) {
 	syms := expression.NewSymbols(nil)
 	syms.Declare("input", &expression.Symbol{Slot: 0})
-	c := &field.Context{File: &field.File{Name: "a.yaml", Text: []byte(text)}, Symbols: syms, Diags: &diag.List{}}
+	c := &field.Context{File: &position.File{Name: "a.yaml", Text: []byte(text)}, Symbols: syms, Diags: &diag.List{}}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
 		return c, nil

@@ -12,6 +12,7 @@ import (
 
 	"pipelined"
 	"pipelined/internal/diag"
+	"pipelined/internal/position"
 	"pipelined/internal/unit"
 	"pipelined/internal/value"
 )
@@ -139,7 +140,7 @@ func article(s string) string {
 func (d *decoding) text(f *spec, n *yaml.Node, dst reflect.Value) {
 	if why := changed(n); why != "" {
 		d.ReportEdit(CodeChanged, diag.Error, n, fmt.Sprintf("YAML reads %s as %s", n.Value, why), "The text would not be what stands here.",
-			fmt.Sprintf("quote it: %q", n.Value), singleQuoted(n.Value))
+			fmt.Sprintf("quote it: %q", n.Value), position.Quoted(n.Value))
 		return
 	}
 	if !f.checkEnum(n.Value) {

@@ -23,6 +23,7 @@ import (
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
 	"pipelined/internal/golden"
+	"pipelined/internal/position"
 	"pipelined/triggers"
 
 	"gopkg.in/yaml.v3"
@@ -39,7 +40,7 @@ func Plan(t testing.TB, spec *triggers.Spec, text string) (triggers.Plan, *diag.
 	if len(doc.Content) == 0 {
 		t.Fatal("a case without input")
 	}
-	c := &field.Context{File: &field.File{Name: "test.yaml", Text: []byte(text)}, Symbols: scope(), Diags: &diag.List{}, Node: doc.Content[0]}
+	c := &field.Context{File: &position.File{Name: "test.yaml", Text: []byte(text)}, Symbols: scope(), Diags: &diag.List{}, Node: doc.Content[0]}
 	params := spec.New()
 	if !spec.Params.DecodeInto(c, doc.Content[0], params) {
 		return nil, c.Diags
