@@ -234,3 +234,50 @@ func (p *play) rows(list ...any) *rows {
 	p.Probe.On("rows", func(context.Context, any) (any, error) { return map[string]any{"rows": r}, nil })
 	return r
 }
+
+// flaky is what a step of the probe does that fails the first n times; it notes its keys.
+func (p *play) flaky(n int) enginetest.Call {
+	return func(ctx context.Context, _ any) (any, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.keys = append(p.keys, connectors.CallOf(ctx).Idempotency)
+		if len(p.keys) <= n {
+			return nil, pipelined.NewProblem("probe/flaky", "Not yet", 503, "").Transient()
+		}
+		return len(p.keys), nil
+	}
+}
+
+// says are steps and what those of them with do: say are given, which must be that.
+type says struct{ name, steps, want string }
+
+// check runs each, which ends well unless its name begins with "fails".
+func check(t *testing.T, more string, tests []says) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := stage(t, files("steps:\n"+tt.steps, more)).furnished().again(0)
+			if !strings.HasPrefix(tt.name, "fails") {
+				p.ok()
+			} else if p.Problem == nil {
+				t.Errorf("it ended %s", p.outcome())
+			}
+			if got := strings.Join(p.said, " "); got != tt.want {
+				t.Errorf("said is %s, want %s; it ended %s", got, tt.want, p.outcome())
+			}
+		})
+	}
+}
+
+// say is a step that says an expression, as an element of a list.
+func say(indent int, expression string) string {
+	return list(indent, "probe: { do: say, with: '${{ "+strings.ReplaceAll(expression, "'", "''")+" }}' }")
+}
+
+// outage is what a step of the probe does whose service says 401.
+func outage(context.Context, any) (any, error) {
+	p := pipelined.NewProblem("probe/status", "The service said no", 401, "")
+	p.Data = json.RawMessage(`{"secret":true}`)
+	return nil, p
+}
