@@ -32,13 +32,14 @@ type View struct {
 	Duplicates    map[string]int64  // those of each type that were dropped, since their publish.id was there
 	Subscriptions []broker.Status   // those of pipelines
 	Sources       []source.Status   // how each stands
+	Left          int               // compensations and lists of after_commit that wait or run
 	Recent        []store.Execution // the newest executions, whatever the history policy keeps
 }
 
 // View tells how everything stands.
 func (e *Engine) View() View {
 	own := func(s broker.Status) bool { return s.Name == redriveSubscription }
-	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), e.runner.Counters.Duplicates(), slices.DeleteFunc(e.broker.Status(), own), e.sources.Status(), e.runner.Recent.List()}
+	return View{e.runner.Counters.Stats(), e.runner.Counters.Published(), e.runner.Counters.Duplicates(), slices.DeleteFunc(e.broker.Status(), own), e.sources.Status(), e.aftermath.Open(), e.runner.Recent.List()}
 }
 
 // Ready tells why no work is taken now; nil if it is.

@@ -4,13 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
-	"pipelined"
-	"pipelined/engine/broker"
 	"pipelined/internal/expression"
 	"pipelined/internal/expression/function"
-	"pipelined/internal/pattern"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -127,72 +123,4 @@ func (b *BadWhere) Error() string {
 		s += "\n  fix: " + b.Problem.Fix
 	}
 	return s
-}
-
-// Event is an event to publish.
-type Event struct {
-	Type    string            `json:"type"`
-	Key     string            `json:"key,omitempty"`
-	ID      string            `json:"id,omitempty"`
-	Headers map[string]string `json:"headers,omitempty"`
-	Data    json.RawMessage   `json:"data"`
-}
-
-// PublishEvent puts an event into the log and returns its id.
-func (s *Service) PublishEvent(ctx context.Context, in Event) (string, error) {
-	raw, err := value.Parse([]byte(in.Data))
-	if err != nil {
-		return "", fmt.Errorf("data is not JSON: %w", err)
-	}
-	if why := pattern.CheckType(in.Type); why != "" {
-		return "", &badRequest{"type", why}
-	}
-	ev := &pipelined.Event{Type: in.Type, Key: in.Key, ID: in.ID, DedupeID: in.ID, Headers: in.Headers, Data: string(raw)}
-	if err := s.Program.CompleteEvent(ev); err != nil {
-		return "", err
-	}
-	if s.Publish != nil {
-		return s.Publish(ctx, ev)
-	}
-	if ev.ID == "" {
-		ev.ID = s.NewID()
-	}
-	ev.Time, ev.Source, ev.Attempt = s.Clock.Now(), "/"+s.Program.Name, 1
-	if _, err := s.Store.Commit(ctx, &store.Batch{Events: []*pipelined.Event{ev}}); err != nil {
-		return "", fmt.Errorf("publish %s: %w", ev.Type, err)
-	}
-	return ev.ID, nil
-}
-
-// Status is how a running project stands.
-type Status struct {
-	Project       string           `json:"project"`
-	Revision      string           `json:"revision"`
-	Pipelines     []string         `json:"pipelines"`
-	Subscriptions []broker.Status  `json:"subscriptions"`
-	Collections   map[string]int64 `json:"collections"`
-}
-
-// Status tells how the project stands.
-func (s *Service) Status(ctx context.Context) (*Status, error) {
-	st := &Status{Project: s.Program.Name, Revision: s.Program.Revision, Collections: map[string]int64{}}
-	for _, p := range s.Program.Pipelines {
-		st.Pipelines = append(st.Pipelines, p.Name)
-	}
-	if s.View != nil {
-		st.Subscriptions = s.View().Subscriptions
-	}
-	names, err := s.Store.CollectionNames(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list the collections: %w", err)
-	}
-	for _, n := range names {
-		if strings.HasPrefix(n, "_") { // the runtime's own
-			continue
-		}
-		if st.Collections[n], err = s.Store.Count(ctx, n); err != nil {
-			return nil, fmt.Errorf("count %s: %w", n, err)
-		}
-	}
-	return st, nil
 }

@@ -74,6 +74,7 @@ type episode struct {
 	random   *rand.Rand
 	settings settings
 	process  *process
+	world    *world
 	revision int
 }
 
@@ -82,7 +83,12 @@ func (e *episode) run(ctx context.Context, kills int) (found []string, err error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	if e.world, err = newWorld(); err != nil {
+		return nil, err
+	}
+	defer e.world.close()
 	e.settings = generate(e.random)
+	e.settings.world = e.world.address
 	if err := e.settings.write(dir, 0); err != nil {
 		return nil, err
 	}
@@ -112,7 +118,7 @@ func (e *episode) run(ctx context.Context, kills int) (found []string, err error
 	if err != nil {
 		return nil, err
 	}
-	left := &left{settings: e.settings, ledger: l, docs: docs, events: events}
+	left := &left{settings: e.settings, ledger: l, world: e.world, docs: docs, events: events}
 	left.check()
 	e.sum.Checks += left.checks
 	e.sum.Events += events
@@ -134,6 +140,7 @@ func (e *episode) load(ctx context.Context, c *client, workers *sync.WaitGroup) 
 	}
 	workers.Go(func() { c.accept(ctx, "a", "/accepted", c.accepted, beat) })
 	workers.Go(func() { c.pay(ctx) })
+	workers.Go(func() { c.travel(ctx) })
 	workers.Go(func() {
 		c.accept(ctx, "b", "/bulk", c.bulks, 300*time.Millisecond+time.Duration(e.settings.bulk)*time.Millisecond)
 	})
@@ -206,7 +213,7 @@ func (e *episode) settle(ctx context.Context) error { return e.settleOf(ctx, e.b
 
 func (e *episode) settleOf(ctx context.Context, look func() (string, error)) error {
 	quiet := time.Now()
-	for deadline := time.Now().Add(60 * time.Second); time.Since(quiet) < 2200*time.Millisecond; sleep(ctx, 100*time.Millisecond) {
+	for deadline := time.Now().Add(150 * time.Second); time.Since(quiet) < 2200*time.Millisecond; sleep(ctx, 100*time.Millisecond) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -241,6 +248,7 @@ func (e *episode) busy() (string, error) {
 
 func (e *episode) busySubscriptions() (string, error) {
 	var status struct {
+		Left          int
 		Subscriptions []struct {
 			Name                                string
 			Ready, Running, Waiting, Aside, Lag int64
@@ -248,6 +256,9 @@ func (e *episode) busySubscriptions() (string, error) {
 	}
 	if err := e.ask("/api/status", &status); err != nil {
 		return "", err
+	}
+	if status.Left > 0 {
+		return fmt.Sprintf("%d compensations and lists of after_commit", status.Left), nil
 	}
 	for _, s := range status.Subscriptions {
 		if s.Ready+s.Running+s.Waiting+s.Aside+s.Lag > 0 {

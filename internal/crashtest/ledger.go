@@ -36,6 +36,7 @@ type ledger struct {
 	accepted map[string]fate
 	bulks    map[string]fate
 	payments map[string]fate
+	trips    map[string]fate
 	soaked   map[string]int // orders answered, by key
 	doubtful map[string]int // of which nothing is known
 	wrong    []string
@@ -43,7 +44,7 @@ type ledger struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{orders: map[string]fate{}, lanes: map[string][]order{}, accepted: map[string]fate{}, bulks: map[string]fate{}, payments: map[string]fate{}, answers: map[int]int{}, soaked: map[string]int{}, doubtful: map[string]int{}}
+	return &ledger{orders: map[string]fate{}, lanes: map[string][]order{}, accepted: map[string]fate{}, bulks: map[string]fate{}, payments: map[string]fate{}, trips: map[string]fate{}, answers: map[int]int{}, soaked: map[string]int{}, doubtful: map[string]int{}}
 }
 
 // client sends load until ctx ends: one worker a lane, which asks for the next
@@ -112,6 +113,24 @@ func (c *client) pay(ctx context.Context) {
 	}
 }
 
+// travel asks for trips, of which every third is refused by the pipeline itself, after it
+// has booked.
+func (c *client) travel(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		id := fmt.Sprintf("t-%d", n)
+		c.mu.Lock()
+		c.trips[id] = refused
+		c.mu.Unlock()
+		f, status := c.post("/trips", order{ID: id, N: n})
+		c.mu.Lock()
+		c.trips[id] = f
+		c.answers[status]++
+		c.mu.Unlock()
+		c.pause(ctx, f)
+		sleep(ctx, 4*beat)
+	}
+}
+
 // pause keeps a client from asking a dead process in a tight loop.
 func (c *client) pause(ctx context.Context, f fate) {
 	if f != done {
@@ -151,7 +170,7 @@ func (c *client) post(path string, o order) (fate, int) {
 	switch {
 	case resp.StatusCode < 300:
 		return done, resp.StatusCode
-	case resp.StatusCode == http.StatusServiceUnavailable:
+	case resp.StatusCode == http.StatusServiceUnavailable, resp.StatusCode == http.StatusConflict && path == "/trips":
 		return refused, resp.StatusCode
 	}
 	c.mu.Lock()

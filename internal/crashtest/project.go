@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ type settings struct {
 	bulk        int // items of a bulk
 	every       int // commit_every
 	missed      string
+	world       string // address of what is outside
 }
 
 func generate(r *rand.Rand) settings {
@@ -44,7 +46,7 @@ func count(collection, id, more string) string {
 // files are the project: every way a message can take.
 func (s settings) files() map[string]string {
 	files := map[string]string{
-		"pipelined.yaml": "project: crash\nhistory: errors\n",
+		"pipelined.yaml": "project: crash\nhistory: errors\ncollections:\n  people: { unique: [email] }\n",
 		// answers when the order and its event are durable
 		"orders.yaml": `pipeline: orders
 trigger: { http: { method: POST, path: /orders } }
@@ -177,6 +179,7 @@ steps:
   - object_store.insert: { collection: bulk_items, id: "${{ input.id }}-${{ input.n }}", document: { id: "${{ input.id }}" } }
 `, s.concurrency),
 	}
+	maps.Copy(files, s.sagaFiles())
 	return files
 }
 
