@@ -61,3 +61,18 @@ func (r *Rest) Then(f func()) {
 	r.mu.Unlock()
 	f()
 }
+
+// HandOver has what is left to be done, and durable, taken over.
+func (r *Runner) HandOver(left []*Left) *Rest { return r.handOver(left, false) }
+
+func (r *Runner) handOver(left []*Left, held bool) *Rest {
+	if len(left) == 0 || r.Leave == nil {
+		return nil
+	}
+	for _, l := range left {
+		if l.Trigger == UndoTrigger {
+			r.Sagas.Remove(l.Group)
+		}
+	}
+	return r.Leave(left, held)
+}

@@ -219,21 +219,6 @@ func (r *Runner) end(a *Attempt, e Ending) Ending {
 	return e
 }
 
-// HandOver has what is left to be done, and durable, taken over.
-func (r *Runner) HandOver(left []*Left) *Rest { return r.handOver(left, false) }
-
-func (r *Runner) handOver(left []*Left, held bool) *Rest {
-	if len(left) == 0 || r.Leave == nil {
-		return nil
-	}
-	for _, l := range left {
-		if l.Trigger == UndoTrigger {
-			r.Sagas.Remove(l.Group)
-		}
-	}
-	return r.Leave(left, held)
-}
-
 // close lets go of an attempt's saga. One that did not end and that nothing takes up again
 // is given away, to be undone.
 func (r *Runner) close(a *Attempt, e Ending) {
