@@ -32,6 +32,7 @@ type session struct {
 	held    map[string]int64 // epochs, by partition
 	spans   map[string]span  // what of each partition is in the log, as far as known
 	scanned bool             // spans knows of what others before delivered
+	ahead   []int64          // numbers that the broker may not have come to
 }
 
 // span is the first and the last number of a partition's events.
@@ -89,6 +90,7 @@ func (s *session) delivered(b triggers.Batch, res store.Result) {
 			continue
 		}
 		s.span(b.Partition, seq)
+		s.ahead = append(s.ahead, seq)
 		events++
 		if b.Events[i].Problem != nil {
 			failed++
@@ -113,7 +115,7 @@ func (s *session) room(more int) error {
 		if err := context.Cause(s.ctx); err != nil {
 			return err
 		}
-		if more == 0 || s.plan.Prefetch == 0 || s.sources.Broker.Backlog(s.pipeline.Name) < s.plan.Prefetch {
+		if more == 0 || s.plan.Prefetch == 0 || s.backlog() < s.plan.Prefetch {
 			return nil
 		}
 		pause := crowded
@@ -124,6 +126,16 @@ func (s *session) room(more int) error {
 			return err
 		}
 	}
+}
+
+// backlog is how many events wait for the pipeline, those that the broker has not come
+// to among them.
+func (s *session) backlog() int64 {
+	n, head := s.sources.Broker.Backlog(s.pipeline.Name), s.sources.Broker.Head()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead = slices.DeleteFunc(s.ahead, func(seq int64) bool { return seq <= head })
+	return n + int64(len(s.ahead))
 }
 
 // event is what a source read as an event of the log.

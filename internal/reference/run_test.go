@@ -113,6 +113,11 @@ func trigger(t *testing.T, e *engine.Engine, c *clock.Fake, p *program.Pipeline,
 		if _, err := e.Publish(t.Context(), &pipelined.Event{Type: typ, Data: body}); err != nil {
 			t.Errorf("publish %s: %v", typ, err)
 		}
+	case *triggers.Source: // whatever it reads
+		b := &store.Batch{Events: []*pipelined.Event{{ID: "brought", Type: p.Inlet(), Time: c.Now(), Data: sample, Attempt: 1}}}
+		if _, err := e.Commit(t.Context(), b); err != nil {
+			t.Errorf("bring %s: %v", p.Inlet(), err)
+		}
 	case *triggers.Schedule:
 		c.Advance(plan.Next(c.Now()).Sub(c.Now()))
 	}

@@ -41,6 +41,9 @@ func newBench(t *testing.T, c Case, options string) *bench {
 	b := &bench{t: t, c: c, name: "the source", dir: t.TempDir(), clock: clock.NewFake(enginetest.Epoch), log: &enginetest.Log{}, probe: enginetest.NewProbe()}
 	b.text = fmt.Sprintf("-- work.yaml --\npipeline: work\ntrigger: { %s: { %s%s } }\nsteps:\n  - probe: { do: step }\n", c.Trigger.Name, c.YAML, options)
 	b.cut = &cut{}
+	if c.Prepare != nil {
+		c.Prepare(t, b.dir)
+	}
 	b.open()
 	t.Cleanup(b.close)
 	return b
