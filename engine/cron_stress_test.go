@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pipelined/internal/store"
 )
 
 // everyMinute inserts a document for each tick: a doubled one would fail and leave a
@@ -26,7 +28,7 @@ func minutely(missed, overlap string) string {
 // count is how many documents a collection holds.
 func (h *harness) count(collection string) int {
 	h.t.Helper()
-	n, err := h.store.Count(h.t.Context(), collection)
+	n, err := h.store.Count(h.t.Context(), collection, store.Exact)
 	if err != nil {
 		h.t.Fatal(err)
 	}

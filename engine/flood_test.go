@@ -84,7 +84,7 @@ func TestAFloodTakesNobodyElsesTurn(t *testing.T) {
 			if st := h.engine.View().Subscriptions[0]; st.Aside+st.Ready+st.Running > 0 {
 				t.Errorf("%+v", st)
 			}
-			groups, err := h.store.ParkedGroups(t.Context(), "work")
+			groups, err := h.store.ParkedGroups(t.Context(), "work", 0)
 			if err != nil || len(groups) > 0 {
 				t.Errorf("left aside: %v, %v", groups, err)
 			}

@@ -50,18 +50,18 @@ func (b *breaking) Acquire(ctx context.Context, name string) ([]store.Lease, err
 	return b.Store.Acquire(ctx, name)
 }
 
-func (b *breaking) Deferred(ctx context.Context, name string) ([]store.Deferred, error) {
+func (b *breaking) Deferred(ctx context.Context, q store.WaitQuery) ([]store.Deferred, error) {
 	if err := b.fails("Deferred"); err != nil {
 		return nil, err
 	}
-	return b.Store.Deferred(ctx, name)
+	return b.Store.Deferred(ctx, q)
 }
 
-func (b *breaking) ParkedGroups(ctx context.Context, name string) (map[string]int, error) {
+func (b *breaking) ParkedGroups(ctx context.Context, name string, partition int) (map[string]int, error) {
 	if err := b.fails("ParkedGroups"); err != nil {
 		return nil, err
 	}
-	return b.Store.ParkedGroups(ctx, name)
+	return b.Store.ParkedGroups(ctx, name, partition)
 }
 
 func (b *breaking) LastTick(ctx context.Context, name string) (time.Time, error) {

@@ -64,8 +64,9 @@ func (s *Session) show(d found) {
 	s.tell(d.key, d.entry)
 }
 
-// Stream returns the documents of a query one by one, with constant memory. What
-// is written while the stream is open does not show in it. Unlike Find it does not
+// Stream returns the documents of a query one by one, each once, with little memory.
+// What the session writes while the stream is open does not show in it; what others
+// commit meanwhile may, in documents that are still to come. Unlike Find it does not
 // remember what it gave: who writes a document of a stream back asks for its
 // _version.
 func (s *Session) Stream(ctx context.Context, q FindQuery) (value.Stream, error) {
@@ -114,7 +115,7 @@ func (s *Session) Count(ctx context.Context, collection string, w Where) (int, e
 // countAll counts what is stored, without what the session deleted, with what it
 // added.
 func (s *Session) countAll(ctx context.Context, collection string) (int, error) {
-	stored, err := s.store.Count(ctx, collection)
+	stored, err := s.store.Count(ctx, collection, store.Exact)
 	if err != nil {
 		return 0, unavailable(err)
 	}

@@ -65,7 +65,11 @@ func (s *Session) selection(ctx context.Context, q FindQuery) (*selection, error
 
 func (s *selection) run(ctx context.Context, yield func(found, error) bool) error {
 	out := &window{skip: s.Offset, left: s.Limit, own: s.own, by: s.by, yield: yield}
-	err := s.store.Find(ctx, store.Query{Collection: s.Collection, Conditions: s.where.pushed(), OrderBy: s.OrderBy},
+	want := 0
+	if s.Limit > 0 {
+		want = s.Offset + s.Limit + len(s.hidden)
+	}
+	err := s.store.Find(ctx, store.Query{Collection: s.Collection, Conditions: s.where.pushed(), OrderBy: s.OrderBy, Want: want},
 		func(d *store.Document) (bool, error) {
 			k := key{s.Collection, d.ID}
 			if s.hidden[k] != nil {

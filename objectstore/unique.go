@@ -44,7 +44,7 @@ func (s *Session) holder(ctx context.Context, k key, c comparison) (id string, e
 			return o.id, nil
 		}
 	}
-	err = s.store.Find(ctx, store.Query{Collection: k.collection, Conditions: []store.Condition{c.Condition}},
+	err = s.store.Find(ctx, store.Query{Collection: k.collection, Conditions: []store.Condition{c.Condition}, Want: 2},
 		func(d *store.Document) (bool, error) {
 			o := key{k.collection, d.ID}
 			if o != k && own[o] == nil && c.same(value.Raw(d.Body)) {

@@ -26,6 +26,7 @@ type Broker struct {
 	mu      sync.Mutex
 	head    int64 // every number up to it was offered to the live subscriptions
 	pending map[int64]*pipelined.Event
+	others  bool // another process has appended events
 	subs    map[string]*Subscription
 	sorted  []*Subscription // by name; replaced, never changed
 	byType  map[string][]*Subscription
@@ -149,6 +150,10 @@ func (b *Broker) sleep(ctx context.Context, next time.Time) {
 	select {
 	case <-ctx.Done():
 	case <-b.wake:
+	case <-b.store.Watch(b.Head()):
+		b.mu.Lock()
+		b.others = true
+		b.mu.Unlock()
 	case <-timeout:
 	}
 }

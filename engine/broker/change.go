@@ -71,15 +71,31 @@ func (b *Broker) lookUp(ctx context.Context, cfg Config) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := b.store.Deferred(ctx, cfg.Name)
+	rows, err := b.waiting(ctx, store.WaitQuery{Subscription: cfg.Name, Partition: at.Partition})
 	if err != nil {
 		return nil, fmt.Errorf("read what waits for %s: %w", cfg.Name, err)
 	}
-	groups, err := b.store.ParkedGroups(ctx, cfg.Name)
+	groups, err := b.store.ParkedGroups(ctx, cfg.Name, at.Partition)
 	if err != nil {
 		return nil, fmt.Errorf("read what %s has set aside: %w", cfg.Name, err)
 	}
 	return &found{at, rows, groups}, nil
+}
+
+// waiting reads all that waits, page by page.
+func (b *Broker) waiting(ctx context.Context, q store.WaitQuery) (rows []store.Deferred, err error) {
+	for {
+		page, err := b.store.Deferred(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, page...)
+		if len(page) < store.PageLimit {
+			return rows, nil
+		}
+		last := page[len(page)-1]
+		q.AfterDue, q.AfterID = last.Due, last.ID
+	}
 }
 
 // acquire declares a subscription and leases its place in the log.

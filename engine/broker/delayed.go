@@ -11,6 +11,7 @@ import (
 // delayed is when the earliest delayed event of the store is due, as far as known.
 type delayed struct {
 	known   bool
+	asked   time.Time
 	due     time.Time // zero: none waits
 	changes int
 }
@@ -40,13 +41,17 @@ func (b *Broker) releaseDelayed(ctx context.Context, now time.Time) (next time.T
 	}
 }
 
-// nextDelayed is when the earliest delayed event is due. The store is asked only
-// after something changed.
+// askAgain is how long an answer of the store holds: others may delay events, too.
+const askAgain = time.Second
+
+// nextDelayed is when the earliest delayed event is due. The store is asked after
+// something changed, and else once a second.
 func (b *Broker) nextDelayed(ctx context.Context) (time.Time, error) {
 	b.mu.Lock()
 	d := b.delayed
 	b.mu.Unlock()
-	if d.known {
+	now := b.clock.Now()
+	if d.known && now.Sub(d.asked) < askAgain {
 		return d.due, nil
 	}
 	due, err := b.store.NextDelayed(ctx)
@@ -56,7 +61,7 @@ func (b *Broker) nextDelayed(ctx context.Context) (time.Time, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.delayed.changes == d.changes {
-		b.delayed.known, b.delayed.due = true, due
+		b.delayed.known, b.delayed.due, b.delayed.asked = true, due, now
 	}
 	return due, nil
 }

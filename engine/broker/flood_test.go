@@ -128,7 +128,7 @@ func TestWhatIsTooMuchOfAGroupIsSetAside(t *testing.T) {
 					}
 					came += len(list)
 				}
-				groups, err := b.store.ParkedGroups(t.Context(), "s")
+				groups, err := b.store.ParkedGroups(t.Context(), "s", 0)
 				if st := b.stands(); err != nil || len(groups) > 0 || st.Aside+st.Ready+st.Running > 0 {
 					t.Errorf("left are %v, %v, %+v", groups, err, st)
 				}

@@ -18,19 +18,19 @@ func (b *Broker) drain(ctx context.Context) error {
 			continue
 		}
 		b.mu.Lock()
-		gap, head := len(b.pending) > 0, b.head
+		gap, head := len(b.pending) > 0 || b.others, b.head
 		b.mu.Unlock()
 		if !gap {
 			return nil
 		}
-		events, err := b.store.Read(ctx, head, readBatch)
+		events, through, err := b.store.Read(ctx, head, readBatch)
 		if err != nil {
 			return fmt.Errorf("read the event log: %w", err)
 		}
-		if len(events) == 0 {
+		b.offer(events)
+		if b.passed(through, len(events) == 0); len(events) == 0 {
 			return nil
 		}
-		b.offer(events)
 	}
 }
 
@@ -47,6 +47,16 @@ func (b *Broker) contiguous() []store.StoredEvent {
 		out = append(out, store.StoredEvent{Seq: n, Event: *ev})
 	}
 	return out
+}
+
+// passed moves head over numbers that hold nothing for this process.
+func (b *Broker) passed(through int64, end bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ; b.head < through; b.head++ {
+		delete(b.pending, b.head+1)
+	}
+	b.others = b.others && !end
 }
 
 // offer hands events to the live subscriptions they concern and moves head.
@@ -129,7 +139,7 @@ func (b *Broker) fill(ctx context.Context, s *Subscription) error {
 			s.mu.Unlock()
 			return nil
 		}
-		events, err := b.store.Read(ctx, cursor, readBatch)
+		events, through, err := b.store.Read(ctx, cursor, readBatch)
 		if err != nil {
 			return fmt.Errorf("read the event log for %s: %w", s.name, err)
 		}
@@ -140,11 +150,8 @@ func (b *Broker) fill(ctx context.Context, s *Subscription) error {
 				break // offered when head gets there
 			}
 			s.examine(&events[i])
-			s.cursor = events[i].Seq
 		}
-		if len(events) == 0 || events[0].Seq > head {
-			s.cursor = head
-		}
+		s.cursor = min(through, head)
 		s.pump()
 		s.mu.Unlock()
 		if err := b.flush(ctx, s); err != nil {

@@ -95,7 +95,7 @@ func (b *Broker) fetch(ctx context.Context, s *Subscription) error {
 		a, limit := s.aside[group], s.limit()
 		after, name := a.loaded, s.name
 		s.mu.Unlock()
-		events, err := b.store.Parked(ctx, name, group, after, limit)
+		events, err := b.store.Parked(ctx, store.ParkedQuery{Subscription: name, Group: group, After: after, Limit: limit})
 		if err != nil {
 			return err
 		}

@@ -119,7 +119,7 @@ func (b *bench) left(name string) bool {
 	if err != nil {
 		b.Fatal(err)
 	}
-	waiting, err := b.Store.Deferred(b.Context(), name)
+	waiting, err := b.Store.Deferred(b.Context(), store.WaitQuery{Subscription: name})
 	if err != nil {
 		b.Fatal(err)
 	}

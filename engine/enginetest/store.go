@@ -138,8 +138,12 @@ func (s *Store) LastSeq(ctx context.Context) (int64, error) {
 }
 
 // Read reads the log.
-func (s *Store) Read(ctx context.Context, after int64, limit int) ([]store.StoredEvent, error) {
-	return try(s, "Read", func() ([]store.StoredEvent, error) { return s.Store.Read(ctx, after, limit) })
+func (s *Store) Read(ctx context.Context, after int64, limit int) (events []store.StoredEvent, through int64, err error) {
+	events, err = try(s, "Read", func() (list []store.StoredEvent, err error) {
+		list, through, err = s.Store.Read(ctx, after, limit)
+		return list, err
+	})
+	return events, through, err
 }
 
 // Subscribe subscribes.
@@ -159,18 +163,18 @@ func (s *Store) Subscriptions(ctx context.Context) ([]store.Subscription, error)
 }
 
 // Deferred lists what waits.
-func (s *Store) Deferred(ctx context.Context, subscription string) ([]store.Deferred, error) {
-	return try(s, "Deferred", func() ([]store.Deferred, error) { return s.Store.Deferred(ctx, subscription) })
+func (s *Store) Deferred(ctx context.Context, q store.WaitQuery) ([]store.Deferred, error) {
+	return try(s, "Deferred", func() ([]store.Deferred, error) { return s.Store.Deferred(ctx, q) })
 }
 
 // ParkedGroups lists what is set aside.
-func (s *Store) ParkedGroups(ctx context.Context, subscription string) (map[string]int, error) {
-	return try(s, "ParkedGroups", func() (map[string]int, error) { return s.Store.ParkedGroups(ctx, subscription) })
+func (s *Store) ParkedGroups(ctx context.Context, subscription string, partition int) (map[string]int, error) {
+	return try(s, "ParkedGroups", func() (map[string]int, error) { return s.Store.ParkedGroups(ctx, subscription, partition) })
 }
 
 // Parked reads what is set aside.
-func (s *Store) Parked(ctx context.Context, subscription, group string, after int64, limit int) ([]store.StoredEvent, error) {
-	return try(s, "Parked", func() ([]store.StoredEvent, error) { return s.Store.Parked(ctx, subscription, group, after, limit) })
+func (s *Store) Parked(ctx context.Context, q store.ParkedQuery) ([]store.StoredEvent, error) {
+	return try(s, "Parked", func() ([]store.StoredEvent, error) { return s.Store.Parked(ctx, q) })
 }
 
 // ReleaseDelayed releases delayed events.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pipelined/engine/broker"
+	"pipelined/internal/store"
 )
 
 // Status is how a running project stands.
@@ -36,7 +37,7 @@ func (s *Service) Status(ctx context.Context) (*Status, error) {
 		if strings.HasPrefix(n, "_") { // the runtime's own
 			continue
 		}
-		if st.Collections[n], err = s.Store.Count(ctx, n); err != nil {
+		if st.Collections[n], err = s.Store.Count(ctx, n, store.Estimate); err != nil {
 			return nil, fmt.Errorf("count %s: %w", n, err)
 		}
 	}

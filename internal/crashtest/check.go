@@ -81,7 +81,7 @@ func readCollection(ctx context.Context, s *sqlite.Store, c string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.Count(ctx, c)
+	n, err := s.Count(ctx, c, store.Exact)
 	if err == nil && n != int64(len(docs)) {
 		err = fmt.Errorf("%s holds %d documents and counts %d", c, len(docs), n)
 	}

@@ -200,7 +200,7 @@ func TestTutorial(t *testing.T) {
 	}
 	count := func(collection string, want int64) {
 		t.Helper()
-		if n, err := e.Store().Count(t.Context(), collection); n != want || err != nil {
+		if n, err := e.Store().Count(t.Context(), collection, store.Exact); n != want || err != nil {
 			t.Errorf("%s: %d documents, want %d (%v)", collection, n, want, err)
 		}
 	}

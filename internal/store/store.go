@@ -407,6 +407,9 @@ type Query struct {
 	// by their JSON without white space. Decimals of more than 17 digits may count
 	// as equal.
 	OrderBy []Order
+	// Want is how many documents the caller expects to take, 0 for all: a hint, which
+	// changes nothing of what there is to take.
+	Want int
 }
 
 // Order is one sort key.
@@ -424,6 +427,36 @@ type Condition struct {
 	Op    string // "==", "<", "<=", ">", ">=", "in" (Value is []any)
 	Value any
 }
+
+// WaitQuery selects deliveries of one partition that wait.
+type WaitQuery struct {
+	Subscription string
+	Partition    int
+	Before       time.Time // due then or earlier; zero: whenever
+	AfterDue     time.Time // with AfterID: those that follow that one
+	AfterID      string
+	Limit        int // 0 means 1000
+}
+
+// ParkedQuery selects events of one group that a partition has set aside, ascending.
+type ParkedQuery struct {
+	Subscription string
+	Partition    int
+	Group        string
+	After        int64 // numbers above it
+	Limit        int   // 0 means 1000
+}
+
+// PageLimit is how many a query without a limit gives.
+const PageLimit = 1000
+
+// Precision is how exact a count must be.
+type Precision int
+
+const (
+	Exact    Precision = iota // every document that has not expired
+	Estimate                  // about so many, where counting all would take long
+)
 
 // EventQuery selects events of the log for people and replays.
 type EventQuery struct {
@@ -466,7 +499,8 @@ type Store interface {
 	// that is not known, ErrInDoubt.
 	Commit(ctx context.Context, b *Batch) (Result, error)
 
-	// LastSeq is the number of the newest event; 0 if there never was one.
+	// LastSeq is the number up to which every event is visible to whoever reads; 0 if
+	// there never was one.
 	LastSeq(ctx context.Context) (int64, error)
 	// Subscribe declares a subscription: one that does not exist is created with its
 	// floor at `from` (from < 0 means after the newest event).
@@ -483,20 +517,30 @@ type Store interface {
 	// them back, so that others need not wait for their term; lost ones are no mistake.
 	Renew(ctx context.Context, leases []Lease) error
 	Release(ctx context.Context, leases []Lease) error
-	// Read returns up to limit events with numbers above after, ascending.
-	Read(ctx context.Context, after int64, limit int) ([]StoredEvent, error)
+	// Read returns up to limit events with numbers above after, in the order of their
+	// numbers and without a gap: nothing becomes visible later below what was read.
+	// through is the number up to which it has looked at everything, so that who reads on
+	// does so from there; it is above the last event where what follows was trimmed, or is
+	// no concern of this process.
+	Read(ctx context.Context, after int64, limit int) (events []StoredEvent, through int64, err error)
+	// Watch returns a channel that is closed when another process has appended events
+	// above after; nil where none can. Of its own events a process learns by its commits.
+	Watch(after int64) <-chan struct{}
 	// FindEvents is Read for people.
 	FindEvents(ctx context.Context, q EventQuery) ([]StoredEvent, error)
-	// Deferred returns every waiting delivery of a subscription, by due time.
-	Deferred(ctx context.Context, subscription string) ([]Deferred, error)
+	// Deferred returns the deliveries of a query that wait, by due time and ID. They are
+	// read again by who acquires the partition.
+	Deferred(ctx context.Context, q WaitQuery) ([]Deferred, error)
 	// ParkedGroups tells how many events of each group a subscription has set aside,
 	// and Parked returns those of one group with numbers above after, ascending.
-	ParkedGroups(ctx context.Context, subscription string) (map[string]int, error)
-	Parked(ctx context.Context, subscription, group string, after int64, limit int) ([]StoredEvent, error)
+	ParkedGroups(ctx context.Context, subscription string, partition int) (map[string]int, error)
+	Parked(ctx context.Context, q ParkedQuery) ([]StoredEvent, error)
 	// ReleaseDelayed moves delayed events due by now into the log in one commit
-	// and returns them with their numbers, at most limit.
+	// and returns them with their numbers, at most limit. Of several that call it at the
+	// same time each gets other ones.
 	ReleaseDelayed(ctx context.Context, now time.Time, limit int) ([]StoredEvent, error)
-	// NextDelayed is when the earliest delayed event is due; zero if none waits.
+	// NextDelayed is when the earliest delayed event is due; zero if none waits. It is a
+	// hint: others add and release, so it is asked again.
 	NextDelayed(ctx context.Context) (time.Time, error)
 
 	// Claim acquires claims, whose epochs it ignores, durably and in one commit, and
@@ -514,12 +558,15 @@ type Store interface {
 
 	// Get returns a document or nil.
 	Get(ctx context.Context, collection, id string) (*Document, error)
-	// Find streams documents in order until yield returns false or an error.
-	// It sees one snapshot and holds no lock that keeps writers waiting; yield may
-	// use the store, Find included.
+	// Find gives documents in order until yield returns false or an error. It reads
+	// them in pages and holds nothing meanwhile, no lock, no snapshot, no connection: yield
+	// may use the store, Find included, and take its time. A document is given once at
+	// most, and once exactly if it was there and matched all the time, as it is when its
+	// page is read. One that comes while the search goes on may be given or not, but they
+	// come to an end: who inserts one for each that is given is not given them all.
 	Find(ctx context.Context, q Query, yield func(*Document) (bool, error)) error
 	// Count is how many documents a collection holds.
-	Count(ctx context.Context, collection string) (int64, error)
+	Count(ctx context.Context, collection string, how Precision) (int64, error)
 	// Versions returns the earlier versions of a document, newest first, as far as
 	// its collection keeps them (Collection.History).
 	Versions(ctx context.Context, collection, id string) ([]Document, error)
@@ -541,9 +588,12 @@ type Store interface {
 	Trim(ctx context.Context, now time.Time, keep Retention) (int64, error)
 
 	// Health is nil while commits work. After one failed it says why, in words for a
-	// person, until one works again, which the store tries by itself.
+	// person, until one works again, which the store tries by itself. Where several
+	// processes share a store, it also says that this one counts as gone, because it did
+	// not renew what it holds in time.
 	Health() error
 
-	// Close commits what was submitted and closes. It may be called twice.
+	// Close commits what was submitted, gives back leases and claims, and closes. It may be
+	// called twice.
 	Close() error
 }

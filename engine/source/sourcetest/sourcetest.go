@@ -174,7 +174,7 @@ func undecoded(t *testing.T, c Case) {
 	if st.Sources[0].Failed == 0 || st.Pipelines[0].Failed != st.Sources[0].Failed || st.Sources[0].Restarts != 0 {
 		t.Errorf("%+v, %+v\n%s", st.Sources, st.Pipelines, b.log)
 	}
-	if n, err := b.store.Count(t.Context(), "dead_letters"); err != nil || n != st.Sources[0].Failed {
+	if n, err := b.store.Count(t.Context(), "dead_letters", store.Exact); err != nil || n != st.Sources[0].Failed {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 }

@@ -25,7 +25,7 @@ func pair(n int) *store.Batch {
 func counts(t *testing.T, s *sqlite.Store) (events, documents int64) {
 	t.Helper()
 	events, err1 := s.LastSeq(t.Context())
-	documents, err2 := s.Count(t.Context(), "c")
+	documents, err2 := s.Count(t.Context(), "c", store.Exact)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}

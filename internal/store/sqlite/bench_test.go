@@ -66,10 +66,41 @@ func BenchmarkFindUnindexed(b *testing.B) {
 	}
 }
 
+// What a document costs that a find gives, in each order, and one that stops after ten.
+func BenchmarkFindAll(b *testing.B) {
+	s := filled(b, benchDocuments)
+	some := []store.Condition{{Path: "customer.id", Op: ">=", Value: "c-001000"}}
+	for _, t := range []struct {
+		name  string
+		q     store.Query
+		limit int
+	}{
+		{"by id", store.Query{}, benchDocuments},
+		{"by an indexed field", store.Query{OrderBy: []store.Order{{Path: "customer.id"}}}, benchDocuments},
+		{"by another field", store.Query{OrderBy: []store.Order{{Path: "shipping.zip"}}}, benchDocuments},
+		{"a range of an index", store.Query{Conditions: some}, benchDocuments / 2},
+		{"ten by id", store.Query{}, 10},
+		{"ten by an indexed field", store.Query{OrderBy: []store.Order{{Path: "customer.id"}}}, 10},
+	} {
+		b.Run(t.name, func(b *testing.B) {
+			if t.q.Collection = "orders"; t.limit == 10 {
+				t.q.Want = 10
+			}
+			for range b.N {
+				n := 0
+				if err := s.Find(b.Context(), t.q, func(*store.Document) (bool, error) { n++; return n < t.limit, nil }); err != nil || n != t.limit {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(t.limit), "ns/document")
+		})
+	}
+}
+
 func BenchmarkCount(b *testing.B) {
 	s := filled(b, benchDocuments)
 	for b.Loop() {
-		if n, err := s.Count(b.Context(), "orders"); err != nil || n != benchDocuments {
+		if n, err := s.Count(b.Context(), "orders", store.Exact); err != nil || n != benchDocuments {
 			b.Fatal(n, err)
 		}
 	}

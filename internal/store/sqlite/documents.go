@@ -176,8 +176,8 @@ func (s *Store) Versions(ctx context.Context, collection, id string) ([]store.Do
 	return out, nil
 }
 
-// Count is how many documents a collection holds.
-func (s *Store) Count(ctx context.Context, collection string) (n int64, err error) {
+// Count is how many documents a collection holds, always exactly: the counts are kept.
+func (s *Store) Count(ctx context.Context, collection string, _ store.Precision) (n int64, err error) {
 	if err = s.lookups.count.QueryRowContext(ctx, collection, micros(s.cfg.Clock.Now())).Scan(&n); err != nil {
 		return 0, s.failed(err, "count %s", collection)
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -115,11 +116,18 @@ func (w *writer) deferDelivery(ctx context.Context, d *store.Deferred) error {
 	return err
 }
 
-// LastSeq is the number of the newest event.
-func (s *Store) LastSeq(ctx context.Context) (last int64, err error) {
-	err = s.do(ctx, func(_ context.Context, w *writer) error { last = w.nextSeq - 1; return nil })
-	return last, err
+// LastSeq is the number of the newest event that is durable.
+func (s *Store) LastSeq(context.Context) (int64, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return 0, fmt.Errorf("read the end of the log: %w", store.ErrClosed)
+	}
+	return s.head.Load(), nil
 }
+
+// Watch never wakes anybody: no other process has the file.
+func (s *Store) Watch(int64) <-chan struct{} { return nil }
 
 const eventSelect = "select seq, id, type, source, time, key, attempt, headers, data, appended from events "
 
@@ -135,13 +143,20 @@ func scanEvent(rows *sql.Rows) (e store.StoredEvent, err error) {
 }
 
 // Read returns up to limit events above a number.
-func (s *Store) Read(ctx context.Context, after int64, limit int) ([]store.StoredEvent, error) {
+func (s *Store) Read(ctx context.Context, after int64, limit int) (out []store.StoredEvent, through int64, err error) {
+	head := s.head.Load() // what is durable now is what the statement sees, and maybe more
 	rows, err := s.lookups.events.QueryContext(ctx, after, limit)
-	out, err := collect(rows, err, scanEvent)
-	if err != nil {
-		return nil, s.failed(err, "read events")
+	if out, err = collect(rows, err, scanEvent); err != nil {
+		return nil, 0, s.failed(err, "read events")
 	}
-	return out, nil
+	through = after
+	if n := len(out); n > 0 {
+		through = out[n-1].Seq
+	}
+	if len(out) < limit {
+		through = max(through, head)
+	}
+	return out, through, nil
 }
 
 // FindEvents is Read for people.
@@ -199,16 +214,30 @@ func eventConditions(q store.EventQuery) (where string, args []any) {
 }
 
 // Deferred returns the waiting deliveries of a subscription.
-func (s *Store) Deferred(ctx context.Context, subscription string) ([]store.Deferred, error) {
-	rows, err := s.lookups.deferred.QueryContext(ctx, subscription)
+func (s *Store) Deferred(ctx context.Context, q store.WaitQuery) ([]store.Deferred, error) {
+	if q.Partition != partition {
+		return nil, nil
+	}
+	before := int64(math.MaxInt64)
+	if !q.Before.IsZero() {
+		before = micros(q.Before)
+	}
+	rows, err := s.lookups.deferred.QueryContext(ctx, q.Subscription, before, micros(q.AfterDue), q.AfterID, pageOf(q.Limit))
 	out, err := collect(rows, err, scanDeferred)
 	if err != nil {
-		return nil, s.failed(err, "read waiting deliveries of %s", subscription)
+		return nil, s.failed(err, "read waiting deliveries of %s", q.Subscription)
 	}
 	for i := range out {
-		out[i].Subscription = subscription
+		out[i].Subscription = q.Subscription
 	}
 	return out, nil
+}
+
+func pageOf(limit int) int {
+	if limit <= 0 {
+		return store.PageLimit
+	}
+	return limit
 }
 
 func scanDeferred(rows *sql.Rows) (d store.Deferred, err error) {

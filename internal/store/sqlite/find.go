@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -10,68 +9,6 @@ import (
 
 	"pipelined/internal/store"
 )
-
-// Find streams documents in order. One statement is one snapshot.
-func (s *Store) Find(ctx context.Context, q store.Query, yield func(*store.Document) (bool, error)) error {
-	text, args, rest, err := s.findText(q)
-	if err != nil {
-		return fmt.Errorf("search %s: %w", q.Collection, err)
-	}
-	if len(rest) > 0 {
-		number, done := s.filters.add(rest)
-		defer done()
-		args = append(args, number)
-	}
-	rows, err := s.search.QueryContext(ctx, text, args...)
-	if err != nil {
-		return s.failed(err, "search %s", q.Collection)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		d := &store.Document{Collection: q.Collection}
-		var created, updated int64
-		if err := rows.Scan(&d.ID, &d.Version, &created, &updated, &d.Body); err != nil {
-			return s.failed(err, "search %s", q.Collection)
-		}
-		d.CreatedAt, d.UpdatedAt = fromMicros(created), fromMicros(updated)
-		if more, err := yield(d); err != nil || !more {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return s.failed(err, "search %s", q.Collection)
-	}
-	return nil
-}
-
-// findText is the SQL of a query. Conditions that no index helps with are left to the
-// function passes; the number of their list is the last argument.
-func (s *Store) findText(q store.Query) (text string, args []any, rest []store.Matcher, err error) {
-	where := []string{"collection = " + literal(q.Collection), "(expires = 0 or expires > ?)"}
-	args = []any{micros(s.cfg.Clock.Now())}
-	indexes := s.indexedPaths(q.Collection)
-	for _, c := range q.Conditions {
-		if m, ok := c.Matcher(); ok && short(c) && !slices.Contains(indexes, c.Path) {
-			rest = append(rest, m)
-		} else if text, more, ok := condition(c); ok {
-			where, args = append(where, text), append(args, more...)
-		}
-	}
-	if len(rest) > 0 {
-		where = append(where, passes+"(?, body)")
-	}
-	by, err := order(q.OrderBy)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	return "select id, version, created, updated, body from documents where " + strings.Join(where, " and ") + " order by " + by, args, rest, nil
-}
-
-// indexedPaths are the paths of a collection that an index helps with, and the fields
-// that are columns.
-func (s *Store) indexedPaths(collection string) []string {
-	return append(s.declared.indexed(collection), "_id", "_version", "_created_at", "_updated_at")
-}
 
 // short reports whether a condition has few enough values to be compared one by one.
 // SQLite looks a long list up in a tree.

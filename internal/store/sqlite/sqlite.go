@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver called sqlite
@@ -51,6 +52,7 @@ type Store struct {
 	health  health
 
 	declared declared
+	head     atomic.Int64 // number of the newest event that is durable
 
 	mu     sync.RWMutex
 	closed bool

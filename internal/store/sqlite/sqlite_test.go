@@ -127,7 +127,7 @@ func TestCommitDoesNotWaitForEver(t *testing.T) {
 	if _, err := s.Commit(t.Context(), document("third")); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Count(t.Context(), "c"); n != 2 || err != nil {
+	if n, err := s.Count(t.Context(), "c", store.Exact); n != 2 || err != nil {
 		t.Errorf("%d documents, want the first and the third, %v", n, err)
 	}
 }
@@ -232,7 +232,7 @@ func check(t *testing.T, path string, said map[string]bool) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	documents, err := s.Count(t.Context(), "c")
+	documents, err := s.Count(t.Context(), "c", store.Exact)
 	if err != nil {
 		t.Fatal(err)
 	}

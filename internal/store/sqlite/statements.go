@@ -85,7 +85,7 @@ func (l *lookups) prepare(ctx context.Context, db *sql.DB) error {
 		"(select count(*) from documents where +collection = ?1 and expires > 0 and expires <= ?2)")
 	l.events = p(eventSelect + "where seq > ? order by seq limit ?")
 	l.deferred = p(`select id, order_key, due, attempt, problem, seq, event_id, type, source, time, key,
-		event_attempt, headers, data from deferred where subscription = ? order by due, id`)
+		event_attempt, headers, data from deferred where subscription = ?1 and due <= ?2 and (due, id) > (?3, ?4) order by due, id limit ?5`)
 	l.nextDelayed = p("select min(due) from delayed")
 	l.lastTick = p("select key from claims where kind = 'tick' and key > ? and key < ? and done > 0 order by key desc limit 1")
 	l.meta = p("select value from meta where key = ?")

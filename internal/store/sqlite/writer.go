@@ -84,6 +84,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	}
 	w.nextSeq = max(last.Int64, trimmed.Int64) + 1
 	w.lastEpoch = epochs.Int64
+	s.head.Store(w.nextSeq - 1)
 	if err := w.loadSubscriptions(ctx); err != nil {
 		return nil, err
 	}
@@ -224,6 +225,7 @@ func (w *writer) commit(group []*request) {
 	}
 	err := w.transaction(ctx, group)
 	if err == nil {
+		w.s.head.Store(w.nextSeq - 1)
 		w.s.well()
 		return
 	}

@@ -24,7 +24,7 @@ func events(s *suite) {
 		}
 	}
 	s.reopen()
-	list, err := s.s.Read(s.Context(), 10, 5)
+	list, _, err := s.s.Read(s.Context(), 10, 5)
 	if err != nil || len(list) != 5 || list[0].Seq != 11 {
 		s.Fatalf("%v %v", list, err)
 	}
@@ -256,14 +256,14 @@ func deferred(s *suite) {
 		{ID: "d1", Subscription: "sub", Event: ev, OrderKey: "k", Due: epoch.Add(time.Hour), Attempt: 2, Problem: `{"type":"x"}`},
 		{ID: "d0", Subscription: "sub", Event: ev, Due: epoch.Add(time.Minute), Attempt: 3}}})
 	s.reopen()
-	list, err := s.s.Deferred(s.Context(), "sub")
+	list, err := s.s.Deferred(s.Context(), store.WaitQuery{Subscription: "sub"})
 	if err != nil || len(list) != 2 || list[0].Attempt != 3 || list[1].OrderKey != "k" || list[1].Event.Data != ev.Data ||
 		list[1].ID != "d1" || !list[1].Due.Equal(epoch.Add(time.Hour)) || list[1].Event.Seq != 7 {
 		s.Fatalf("%+v %v", list, err)
 	}
 	s.commit(&store.Batch{Release: []string{"d1"}})
 	s.refused(&store.Batch{Release: []string{"d1"}}, store.ErrTaken)
-	if list, err = s.s.Deferred(s.Context(), "sub"); err != nil || len(list) != 1 {
+	if list, err = s.s.Deferred(s.Context(), store.WaitQuery{Subscription: "sub"}); err != nil || len(list) != 1 {
 		s.Errorf("%d wait, %v", len(list), err)
 	}
 }
@@ -298,7 +298,7 @@ func retention(s *suite) {
 	s.clock.Advance(30 * 24 * time.Hour)
 	removed, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
-	list, err := s.s.Read(s.Context(), 0, 100)
+	list, _, err := s.s.Read(s.Context(), 0, 100)
 	if err != nil || removed != 4 || len(list) != 6 || list[0].Type != "long" || list[1].Seq != 6 {
 		s.Errorf("%d went, %d stay, %v", removed, len(list), err)
 	}
@@ -425,13 +425,13 @@ func parked(s *suite) {
 	_, err := s.s.Trim(s.Context(), s.clock.Now(), s.keep)
 	s.must(err)
 	s.reopen()
-	groups, err := s.s.ParkedGroups(s.Context(), "sub")
+	groups, err := s.s.ParkedGroups(s.Context(), "sub", 0)
 	if err != nil || len(groups) != 2 || groups["a"] != 3 || groups["b"] != 1 {
 		s.Errorf("%v, %v", groups, err)
 	}
 	list := func(group string, after int64, limit int) (seqs []int64) {
 		s.Helper()
-		events, err := s.s.Parked(s.Context(), "sub", group, after, limit)
+		events, err := s.s.Parked(s.Context(), store.ParkedQuery{Subscription: "sub", Group: group, After: after, Limit: limit})
 		s.must(err)
 		for _, ev := range events {
 			if ev.ID != fmt.Sprintf("t-%04d", ev.Seq-1) || ev.Data == "" {

@@ -392,7 +392,7 @@ func (w *walk) waiting(b *store.Batch) {
 func (w *walk) compare() {
 	now := w.clock.Now()
 	var events []modelEvent
-	list, err := w.s.Read(w.Context(), 0, 1_000_000)
+	list, _, err := w.s.Read(w.Context(), 0, 1_000_000)
 	w.must(err)
 	for _, e := range list {
 		events = append(events, modelEvent{e.Seq, e.ID, e.Time})
@@ -413,7 +413,7 @@ func (w *walk) compare() {
 			w.Errorf("%s is at %d %v, want %d %v", sub.Name, sub.Floor, at.Done, w.model.floors[sub.Name], w.model.done[sub.Name])
 		}
 	}
-	deferred, err := w.s.Deferred(w.Context(), "waits")
+	deferred, err := w.s.Deferred(w.Context(), store.WaitQuery{Subscription: "waits"})
 	w.must(err)
 	last, err := w.s.LastSeq(w.Context())
 	w.must(err)

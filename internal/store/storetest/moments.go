@@ -28,7 +28,7 @@ func moments(s *suite) {
 	if err != nil || d == nil || !d.CreatedAt.Equal(at) || !d.UpdatedAt.Equal(at) {
 		s.Errorf("%+v, %v", d, err)
 	}
-	list, err := s.s.Read(s.Context(), 0, 10)
+	list, _, err := s.s.Read(s.Context(), 0, 10)
 	if err != nil || len(list) != 1 || !list[0].AppendedAt.Equal(at) || !list[0].Time.Equal(epoch) {
 		s.Errorf("%+v, %v", list, err)
 	}

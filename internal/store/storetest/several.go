@@ -30,6 +30,7 @@ func several() map[string]func(*suite) {
 		"two opens: one of two writes of a version happens": versionsApart,
 		"two opens: a delayed event appears once":           releasedApart,
 		"two opens: numbers become visible in order":        visibleInOrder,
+		"two opens: who watches learns what others append":  watched,
 	}
 }
 
@@ -197,6 +198,24 @@ func releasedApart(a *suite) {
 	}
 }
 
+// watched is woken by what others append, and not before.
+func watched(a *suite) {
+	b := a.second()
+	a.commit(&store.Batch{Events: []*pipelined.Event{event("x", 1)}})
+	woken := b.s.Watch(1)
+	select {
+	case <-woken:
+		b.Error("woken before anything was appended")
+	default:
+	}
+	a.commit(&store.Batch{Events: []*pipelined.Event{event("x", 2)}})
+	<-woken
+	<-b.s.Watch(1) // it is there already
+	if b.last() != 2 {
+		b.Errorf("%d events", b.last())
+	}
+}
+
 // visibleInOrder appends from both while a third reads on: it sees every number, in
 // order, without coming back.
 func visibleInOrder(a *suite) {
@@ -214,7 +233,7 @@ func visibleInOrder(a *suite) {
 	}
 	after := int64(0)
 	for after < 4*each && !a.Failed() {
-		list, err := reader.s.Read(reader.Context(), after, 7)
+		list, _, err := reader.s.Read(reader.Context(), after, 7)
 		if err != nil {
 			reader.Error(err)
 		}

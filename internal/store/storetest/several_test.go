@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"pipelined"
 	"pipelined/internal/store"
@@ -100,6 +101,21 @@ func (m *member) Claim(ctx context.Context, claims []store.Claim) ([]store.Claim
 		out = append(out, got...)
 	}
 	return out, nil
+}
+
+// Watch polls, as one may that hears of nothing.
+func (m *member) Watch(after int64) <-chan struct{} {
+	woken := make(chan struct{})
+	go func() {
+		for {
+			if last, err := m.LastSeq(context.Background()); err != nil || last > after {
+				close(woken)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return woken
 }
 
 // Close gives back what the member holds; the last one closes the store.

@@ -32,7 +32,7 @@ func whole(t *testing.T, s store.Store, confirmed map[int64]bool, upTo int64) {
 	t.Helper()
 	events := map[string]bool{}
 	for after := int64(0); ; {
-		list, err := s.Read(t.Context(), after, 1000)
+		list, _, err := s.Read(t.Context(), after, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
