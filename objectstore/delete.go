@@ -48,9 +48,6 @@ func (s *Session) remove(k key, d *store.Document, e *entry, stated bool) error 
 	base := seenOf(d).demand()
 	if e != nil {
 		base = e.base
-		if e.patch != "" {
-			base = s.mustSee(k)
-		}
 	}
 	s.set(k, &entry{base: base})
 	return nil

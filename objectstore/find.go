@@ -121,8 +121,8 @@ func (s *Session) countAll(ctx context.Context, collection string) (int, error) 
 	}
 	n := int(stored)
 	for k, e := range s.ownOf(collection) {
-		there := e.base.version > 0 || e.patch != ""
-		if e.base == (demand{}) && e.patch == "" { // written without having been read
+		there := e.base.version > 0
+		if e.base == (demand{}) { // written without having been read
 			d, err := s.store.Get(ctx, k.collection, k.id)
 			if err != nil {
 				return 0, unavailable(err)

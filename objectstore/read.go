@@ -122,12 +122,3 @@ func unavailable(err error) error {
 	}
 	return pipelined.NewProblem(pipelined.TypeUnavailable, "The store cannot be read now", 503, err.Error()).Transient()
 }
-
-// mustSee is the demand on a document whose text the session computed with.
-func (s *Session) mustSee(k key) demand {
-	v, ok := s.seen(k)
-	if !ok {
-		panic("a document was patched that was never read: " + k.collection + "/" + k.id)
-	}
-	return v.demand()
-}

@@ -11,7 +11,7 @@ import (
 // is not safe for concurrent use, but the branches of one group may be used at the
 // same time while their parent is not.
 type Session struct {
-	store  store.Store
+	store  store.Documents
 	newID  func() string
 	now    func() time.Time
 	parent *Session
@@ -74,8 +74,7 @@ type entry struct {
 	writes  int64 // versions it is ahead
 	created time.Time
 	base    demand
-	patch   value.Raw // not empty: the only change is this merge patch, with no version asked for
-	anew    bool      // the stored document goes and this is another one
+	anew    bool // the stored document goes and this is another one
 
 	change uint64   // its number among the changes since there were branches
 	by     *Session // who made it; nil before there were branches
@@ -112,7 +111,7 @@ func (c Collections) of(name string) store.Collection {
 }
 
 // NewSession returns an empty view on s, of the revision that declares kept.
-func NewSession(s store.Store, kept Collections, newID func() string, now func() time.Time) *Session {
+func NewSession(s store.Documents, kept Collections, newID func() string, now func() time.Time) *Session {
 	return &Session{store: s, kept: kept, newID: newID, now: now}
 }
 
@@ -207,9 +206,6 @@ func (s *Session) Writes(at time.Time) []store.Write {
 		}
 		w.Expires = kept.Expires(at)
 		w.Document, w.Advance = string(e.body), e.writes
-		if e.patch != "" {
-			w.Kind, w.Document = store.Merge, string(e.patch)
-		}
 		out = append(out, w)
 	}
 	return out

@@ -67,11 +67,8 @@ func (s *Session) putOver(k key, before *entry, doc value.Raw, ifVersion int64) 
 		return nil, err
 	}
 	next := *before
-	next.body, next.patch = doc, ""
+	next.body = doc
 	next.version, next.writes = before.next()
-	if before.patch != "" {
-		next.base = s.mustSee(k)
-	}
 	if !before.exists {
 		next.exists, next.version, next.writes, next.created = true, 1, 1, s.now()
 		next.anew = !before.base.missing()
@@ -135,7 +132,7 @@ func (s *Session) Update(ctx context.Context, q UpdateQuery) (int, error) {
 	n := 0
 	err = s.each(ctx, q.Collection, q.Where, func(k key, d *store.Document, e *entry) error {
 		n++
-		return s.patch(ctx, k, d, e, patch, true, false)
+		return s.patch(ctx, k, d, e, patch, false)
 	})
 	return n, err
 }
@@ -145,7 +142,7 @@ func (s *Session) updateOne(ctx context.Context, k key, patch value.Raw, ifVersi
 	if err != nil || !exists {
 		return 0, err
 	}
-	return 1, s.patch(ctx, k, stored, e, patch, ifVersion != 0, ifVersion > 0)
+	return 1, s.patch(ctx, k, stored, e, patch, ifVersion > 0)
 }
 
 // one finds the document that is to be changed, what the session made of it or else what
@@ -170,12 +167,12 @@ func (s *Session) one(ctx context.Context, k key, ifVersion int64) (stored *stor
 
 // patch is merge, unless a sibling is in the way. stated says that the author states
 // the version it is for.
-func (s *Session) patch(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw, versioned, stated bool) error {
+func (s *Session) patch(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw, stated bool) error {
 	rest, err := s.mergeable(ctx, k, patch, stated)
 	if err != nil {
 		return err
 	}
-	if err := s.merge(ctx, k, stored, e, patch, versioned); err != nil {
+	if err := s.merge(ctx, k, stored, e, patch); err != nil {
 		return err
 	}
 	if rest.by != nil {
@@ -184,10 +181,10 @@ func (s *Session) patch(ctx context.Context, k key, stored *store.Document, e *e
 	return nil
 }
 
-// merge applies a patch. A document touched by nothing but one patch, with no
-// version asked for, is patched at the commit, so that two executions changing
-// different fields do not get in each other's way.
-func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw, versioned bool) error {
+// merge applies a patch, here and nowhere else: the store is given the document that
+// comes of it, for the version it was made from. Of two executions that change one
+// document the later runs again.
+func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *entry, patch value.Raw) error {
 	if e != nil {
 		body, err := value.MergePatch(e.body, patch)
 		if err == nil {
@@ -197,11 +194,8 @@ func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *e
 			return err
 		}
 		next := *e
-		next.body, next.patch = body, ""
+		next.body = body
 		next.version, next.writes = e.next()
-		if e.patch != "" {
-			next.base = s.mustSee(k)
-		}
 		s.set(k, &next)
 		return nil
 	}
@@ -212,13 +206,7 @@ func (s *Session) merge(ctx context.Context, k key, stored *store.Document, e *e
 	if err != nil {
 		return err
 	}
-	next := &entry{exists: true, body: body, version: stored.Version + 1, writes: 1, created: stored.CreatedAt}
-	if versioned {
-		next.base = seenOf(stored).demand()
-	} else {
-		next.patch = patch
-	}
-	s.set(k, next)
+	s.set(k, &entry{exists: true, body: body, version: stored.Version + 1, writes: 1, created: stored.CreatedAt, base: seenOf(stored).demand()})
 	return nil
 }
 

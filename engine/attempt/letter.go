@@ -229,7 +229,10 @@ func rekey(ctx context.Context, docs *objectstore.Session, d *store.Document, re
 
 // ConvertLetters turns dead letters of older stores, which were no error records, into
 // such, and returns how many they were.
-func ConvertLetters(ctx context.Context, s store.Store, kept objectstore.Collections, newID func() string, now func() time.Time) (int, error) {
+func ConvertLetters(ctx context.Context, s interface {
+	store.Documents
+	store.Committer
+}, kept objectstore.Collections, newID func() string, now func() time.Time) (int, error) {
 	docs := objectstore.NewSession(s, kept, newID, now)
 	n := 0
 	err := s.Find(ctx, store.Query{Collection: DeadLetters}, func(d *store.Document) (bool, error) {

@@ -20,7 +20,7 @@ type part struct {
 
 // ReadProgress tells which tick's run is on its way under key; the zero time where
 // none is.
-func ReadProgress(ctx context.Context, s store.Store, key string) (time.Time, error) {
+func ReadProgress(ctx context.Context, s store.Keeper, key string) (time.Time, error) {
 	p, err := readPart(ctx, s, key)
 	if err != nil || p == nil {
 		return time.Time{}, err
@@ -28,7 +28,7 @@ func ReadProgress(ctx context.Context, s store.Store, key string) (time.Time, er
 	return p.Scheduled, nil
 }
 
-func readPart(ctx context.Context, s store.Store, key string) (*part, error) {
+func readPart(ctx context.Context, s store.Keeper, key string) (*part, error) {
 	text, err := s.Meta(ctx, key)
 	if err != nil || text == "" {
 		return nil, err

@@ -19,7 +19,10 @@ import (
 // Runner runs attempts to their durable end. Its fields are set before the first one
 // and not changed after; it is safe for concurrent use. Use Init.
 type Runner struct {
-	Store  store.Store
+	Store interface {
+		store.Documents
+		store.Keeper
+	}
 	Clock  pipelined.Clock
 	Values *function.Env // clock, ids and randomness of expressions
 	Host   execution.Host

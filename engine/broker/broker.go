@@ -18,7 +18,7 @@ import (
 // Broker hands events to subscriptions. Use New; all methods are safe for
 // concurrent use.
 type Broker struct {
-	store  store.Store
+	store  store.Log
 	clock  pipelined.Clock
 	newID  func() string // of deliveries that wait
 	logger *slog.Logger
@@ -47,7 +47,7 @@ type Broker struct {
 type running struct{ intake, work context.Context }
 
 // New returns a broker that has no subscriptions and runs nothing.
-func New(ctx context.Context, s store.Store, clock pipelined.Clock, newID func() string, logger *slog.Logger) (*Broker, error) {
+func New(ctx context.Context, s store.Log, clock pipelined.Clock, newID func() string, logger *slog.Logger) (*Broker, error) {
 	head, err := s.LastSeq(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the end of the event log: %w", err)

@@ -57,7 +57,7 @@ type Run struct {
 	Values *function.Env // clock, ids and randomness of expressions
 	Host   Host
 	Logger *slog.Logger
-	Store  store.Store
+	Store  store.Documents
 	// Collection tells how a collection is kept.
 	Collection objectstore.Collections
 	// Redaction hides what must not be logged.

@@ -16,7 +16,11 @@ import (
 
 // Service answers questions about a project.
 type Service struct {
-	Store   store.Store
+	Store interface {
+		store.Log
+		store.Documents
+		store.History
+	}
 	Clock   pipelined.Clock
 	NewID   func() string
 	Program *program.Program

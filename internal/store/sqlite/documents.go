@@ -4,14 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"pipelined/internal/store"
-	"pipelined/internal/value"
 )
 
 // state is a document as the writer finds it.
@@ -53,15 +51,7 @@ func (w *writer) document(ctx context.Context, d *store.Write, now time.Time) (i
 		}
 		return 0, err
 	}
-	text := d.Document
-	if d.Kind == store.Merge {
-		merged, err := value.MergePatch(value.Raw(was.body), value.Raw(d.Document))
-		if err != nil {
-			return 0, refused{fmt.Errorf("merge into document %s/%s: %w", d.Collection, d.ID, err)}
-		}
-		text = string(merged)
-	}
-	return w.store(ctx, d, was, text, now)
+	return w.store(ctx, d, was, d.Document, now)
 }
 
 // store writes the text of a document over what was there.
@@ -113,7 +103,7 @@ func conflict(d *store.Write, was state) string {
 	switch {
 	case d.Kind == store.Insert && was.exists, d.IfVersion == -1 && was.exists:
 		return "exists"
-	case d.Kind == store.Merge && !was.exists, d.IfVersion > 0 && !was.exists:
+	case d.IfVersion > 0 && !was.exists:
 		return "missing"
 	case d.IfVersion > 0 && was.version != d.IfVersion,
 		d.IfVersion > 0 && !d.IfCreatedAt.IsZero() && was.created != micros(d.IfCreatedAt):

@@ -56,7 +56,7 @@ func (s *suite) submit(r *rand.Rand) []error {
 	for i := range errs {
 		b := &store.Batch{}
 		for range 1 + r.IntN(4) {
-			w := store.Write{Kind: store.WriteKind(r.IntN(4)), Collection: fmt.Sprint("c", r.IntN(4)), ID: fmt.Sprint("d", r.IntN(12)), Document: fmt.Sprintf(`{"k":%d}`, r.IntN(10))}
+			w := store.Write{Kind: store.WriteKind(r.IntN(3)), Collection: fmt.Sprint("c", r.IntN(4)), ID: fmt.Sprint("d", r.IntN(12)), Document: fmt.Sprintf(`{"k":%d}`, r.IntN(10))}
 			if r.IntN(3) == 0 {
 				w.Kind, w.Expires = store.Put, s.clock.Now().Add(time.Duration(r.IntN(8))*time.Hour)
 			}

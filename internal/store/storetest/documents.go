@@ -15,7 +15,7 @@ func documents(s *suite) {
 		s.Errorf("version %d", r.Versions[0])
 	}
 	s.clock.Advance(time.Hour)
-	s.commit(&store.Batch{Documents: []store.Write{{Kind: store.Merge, Collection: "c", ID: "a", Document: `{"w":2}`, IfVersion: 1}}})
+	s.commit(&store.Batch{Documents: []store.Write{{Kind: store.Put, Collection: "c", ID: "a", Document: `{"v":1.10,"w":2}`, IfVersion: 1}}})
 	if s.body("a") != `{"v":1.10,"w":2}` {
 		s.Errorf("merged: %s", s.body("a"))
 	}
@@ -24,7 +24,6 @@ func documents(s *suite) {
 		{Kind: store.Put, Collection: "c", ID: "a", Document: `{}`, IfVersion: 1},
 		{Kind: store.Put, Collection: "c", ID: "a", Document: `{}`, IfVersion: -1},
 		{Kind: store.Put, Collection: "c", ID: "new", Document: `{}`, IfVersion: 4},
-		{Kind: store.Merge, Collection: "c", ID: "new", Document: `{}`},
 		{Kind: store.Delete, Collection: "c", ID: "a", IfVersion: 9},
 	} {
 		s.refused(&store.Batch{Documents: []store.Write{w}}, store.ErrConflict)
@@ -122,7 +121,7 @@ func advance(s *suite) {
 	w := put("a", `{}`)
 	w.Advance = 3
 	first := s.commit(&store.Batch{Documents: []store.Write{w}})
-	second := s.commit(&store.Batch{Documents: []store.Write{w, {Kind: store.Merge, Collection: "c", ID: "a", Document: `{"x":1}`, IfVersion: 6}}})
+	second := s.commit(&store.Batch{Documents: []store.Write{w, {Kind: store.Put, Collection: "c", ID: "a", Document: `{"x":1}`, IfVersion: 6}}})
 	if first.Versions[0] != 3 || !slices.Equal(second.Versions, []int64{6, 7}) {
 		s.Errorf("%v %v", first.Versions, second.Versions)
 	}

@@ -120,7 +120,7 @@ func (m *model) taken(b *store.Batch) bool {
 func write(docs map[string]modelDoc, w store.Write, now time.Time) (int64, error) {
 	d, exists := docs[w.ID]
 	exists = exists && !d.expired(now)
-	if w.Kind == store.Insert && exists || w.Kind == store.Merge && !exists || w.IfVersion == -1 && exists ||
+	if w.Kind == store.Insert && exists || w.IfVersion == -1 && exists ||
 		w.IfVersion > 0 && (!exists || d.version != w.IfVersion) {
 		return 0, store.ErrConflict
 	}
@@ -136,9 +136,6 @@ func write(docs map[string]modelDoc, w store.Write, now time.Time) (int64, error
 		return 0, err
 	}
 	body := map[string]int{}
-	if w.Kind == store.Merge {
-		body = maps.Clone(d.body)
-	}
 	for k, v := range given {
 		if delete(body, k); v != nil {
 			body[k] = *v
@@ -291,11 +288,8 @@ func (w *walk) batch() *store.Batch {
 		b.Events = append(b.Events, ev)
 	}
 	for range n(3) {
-		d := store.Write{Kind: store.WriteKind(n(4)), Collection: "c", ID: fmt.Sprint("d", n(6))}
+		d := store.Write{Kind: store.WriteKind(n(3)), Collection: "c", ID: fmt.Sprint("d", n(6))}
 		d.Document = []string{`{"a":1}`, `{"a":3,"b":4}`, `{}`, `{"b":2}`}[n(4)]
-		if d.Kind == store.Merge && n(2) == 0 {
-			d.Document = `{"b":2,"a":null}`
-		}
 		if n(4) == 0 {
 			d.IfVersion = int64(n(4)) - 1
 		}
