@@ -134,7 +134,7 @@ func (e *Engine) wire() {
 	e.aftermath = aftermath.New(e.runner, &e.revisions.current)
 	e.runner.Leave, e.runner.Give = e.aftermath.Leave, e.aftermath.Give
 	e.scheduler = scheduler.New(e.runner, &e.revisions.current)
-	e.sources = &source.Sources{Runner: e.runner, Current: &e.revisions.current, Broker: e.broker, Dir: c.Dir}
+	e.sources = &source.Sources{Runner: e.runner, Current: &e.revisions.current, Broker: e.broker, Log: c.Store, Dir: c.Dir}
 	e.edge = &edge.Edge{Runner: e.runner, Current: &e.revisions.current, MaxRequests: c.MaxRequests, Ready: e.Ready, Complete: e.revisions.complete}
 	e.recovery.engine, e.revisions.engine = e, e
 }

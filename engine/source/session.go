@@ -263,7 +263,7 @@ func (s *session) scan(ctx context.Context, partitions []string) error {
 		return nil
 	}
 	for q := (store.EventQuery{Types: []string{s.typ}, Limit: 500}); ; {
-		list, err := s.sources.Runner.Store.FindEvents(ctx, q)
+		list, err := s.sources.Log.FindEvents(ctx, q)
 		if err != nil {
 			return fmt.Errorf("look for what was delivered before: %w", err)
 		}

@@ -28,6 +28,7 @@ import (
 	"pipelined/engine/broker"
 	"pipelined/engine/program"
 	"pipelined/engine/revision"
+	"pipelined/internal/store"
 	"pipelined/triggers"
 )
 
@@ -37,6 +38,7 @@ type Sources struct {
 	Runner  *attempt.Runner
 	Current *revision.Current
 	Broker  *broker.Broker
+	Log     store.Log
 	Dir     string // the project folder
 
 	mu      sync.Mutex
