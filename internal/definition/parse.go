@@ -2,11 +2,14 @@ package definition
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -38,9 +41,13 @@ func (p *Project) parse(f *position.File) *yaml.Node {
 		p.yamlError(f, err)
 		return nil
 	}
-	if err := d.Decode(&more); err == nil {
+	switch err := d.Decode(&more); {
+	case err == nil:
 		c.Report(CodeSyntax, diag.Error, &more, "a file holds one document, but here begins a second",
 			"It would be ignored.", "put each pipeline into a file of its own")
+		return nil
+	case !errors.Is(err, io.EOF): // behind the first document stands something that is none
+		p.yamlError(f, err)
 		return nil
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].Tag == "!!null" {
@@ -140,6 +147,10 @@ func (p *Project) yamlError(f *position.File, err error) {
 	}
 	lines := strings.Split(string(f.Text), "\n")
 	line = min(max(line, 1), len(lines))
+	if at, fix := placeless(lines, text); fix != "" {
+		p.syntax(f, cmp.Or(at, line), CodeSyntax, "this is not YAML: "+text, fix)
+		return
+	}
 	code, fix := CodeSyntax, "correct the line; indent with spaces, two for each level"
 	switch at, hint := culprit(lines, line); hint {
 	case "tab":
@@ -159,6 +170,25 @@ func (p *Project) yamlError(f *position.File, err error) {
 		line = at
 	}
 	p.syntax(f, line, code, "this is not YAML: "+text, fix)
+}
+
+var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+
+// placeless places errors of which the parser says no line, and says what to do; at is 0
+// where there is no better line, fix is empty for any other error.
+func placeless(lines []string, text string) (at int, fix string) {
+	holds := func(has func(string) bool) int { return slices.IndexFunc(lines, has) + 1 }
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		return holds(func(line string) bool { return strings.Contains(line, "*"+m[1]) }),
+			"quote the value if the * is part of it; otherwise write &" + m[1] + " where the value stands, before this line"
+	}
+	if at := holds(func(line string) bool { return !utf8.ValidString(line) }); at > 0 {
+		return at, "save the file as UTF-8"
+	}
+	if strings.Contains(text, "exceeded max depth") {
+		return 0, "nest the values less deeply"
+	}
+	return 0, ""
 }
 
 // culprit looks at the lines around an error for the traps authors fall into.
@@ -181,6 +211,11 @@ func culprit(lines []string, line int) (at int, hint string) {
 			return i, "quote"
 		case flowExpression.MatchString(text):
 			return i, "flow"
+		}
+	}
+	for i := line + 1; i < len(lines); i++ { // of a quote the parser names the block around it
+		if _, value, _ := strings.Cut(strings.TrimLeft(lines[i], " "), ": "); quotedStart.MatchString(value) {
+			return i + 1, "quote"
 		}
 	}
 	return line, ""
