@@ -33,7 +33,7 @@ func begin(t *testing.T, c *execution.Callee) (*execution.Execution, *enginetest
 		c.Slots = execution.BaseSlots
 	}
 	run := &execution.Run{ID: "run-1", Pipeline: "work", Project: "shop", Clock: r.Clock, Values: r.Runner.Values,
-		Host: execution.Machine{Clock: r.Clock}, Logger: r.Logs.Logger(), Store: r.Store, Unique: func(string) []string { return nil }}
+		Host: execution.Machine{Clock: r.Clock}, Logger: r.Logs.Logger(), Store: r.Store}
 	return execution.New(run, c), r.Logs
 }
 
@@ -321,42 +321,6 @@ func TestAPanicEndsAtProtect(t *testing.T) {
 	}
 	if err := execution.RunMain(t.Context(), x, steps(func(context.Context, *execution.Execution) error { panic("outside of any step") })); ended(err) != "A step panicked" {
 		t.Errorf("RunMain lets a panic through: %v", err)
-	}
-}
-
-// TestCompensations run once, last first, each on the values of its time; one that fails or
-// panics leaves nothing and keeps no other from running.
-func TestCompensations(t *testing.T) {
-	t.Parallel()
-	slot := execution.BaseSlots
-	x, log := begin(t, &execution.Callee{Slots: slot + 1})
-	var saw []string
-	undo := func(name string, end func() error) steps {
-		return func(_ context.Context, y *execution.Execution) error {
-			saw = append(saw, fmt.Sprint(name, " ", y.Frame.Slots[slot], " ", y.Problem().Type))
-			writes(t, y, name)
-			return end()
-		}
-	}
-	well := func() error { return nil }
-	for i, u := range []steps{undo("one", well), undo("two", func() error { return errBroken }), undo("three", func() error { panic("three") }), undo("four", func() error { return execution.ErrStop })} {
-		x.Set(slot, i)
-		x.Compensable(fmt.Sprint("s", i), u)
-	}
-	x.Set(slot, "later")
-	x.Effects.Drop()
-	failed := x.Compensate(t.Context(), errBroken)
-	if got := strings.Join(saw, ", "); got != "four 3 a/broken, three 2 a/broken, two 1 a/broken, one 0 a/broken" {
-		t.Errorf("they saw %s", got)
-	}
-	if len(failed) != 2 || ended(failed[0]) != "A step panicked" || failed[1] != errBroken || len(log.Lines("a compensation failed")) != 2 {
-		t.Errorf("failed are %v\n%s", failed, log)
-	}
-	if got := left(x); got != "c/four c/one four one later four later one" && got != "c/one c/four four one later four later one" {
-		t.Errorf("they left %q", got)
-	}
-	if again := x.Compensate(t.Context(), errBroken); len(again) != 0 || len(saw) != 4 {
-		t.Errorf("they ran twice: %v", saw)
 	}
 }
 

@@ -109,7 +109,7 @@ func (x *Execution) Succeed(ctx context.Context, d *Deed) error {
 	return x.Run.Journal.Done(ctx, x, d)
 }
 
-// Failed ends a deed whose step failed with err. Where it was cut off, what was under way
+// Fail ends a deed whose step failed with err. Where it was cut off, what was under way
 // outside may have happened.
 func (x *Execution) Fail(ctx context.Context, d *Deed, err error) {
 	frozen := *x
