@@ -6,10 +6,11 @@ import (
 	"pipelined/triggers/cron"
 	failure "pipelined/triggers/error"
 	"pipelined/triggers/event"
+	"pipelined/triggers/file"
 	"pipelined/triggers/http"
 )
 
 // Set returns every trigger there is.
 func Set() *triggers.Set {
-	return triggers.NewSet(cron.Trigger, failure.Trigger, event.Trigger, http.Trigger)
+	return triggers.NewSet(cron.Trigger, failure.Trigger, event.Trigger, file.Trigger, http.Trigger)
 }
