@@ -211,6 +211,35 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+// TestFiles: rows become orders once, a bad one is kept, and files go where they belong,
+// also when the process is killed meanwhile.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := project(t, "files")
+	p := launch(t, dir)
+	if err := os.CopyFS(filepath.Join(dir, "inbox"), os.DirFS(filepath.Join(dir, "samples"))); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+	p.start()
+	p.eventually("the files are put away", time.Minute, func() bool {
+		_, good := os.Stat(filepath.Join(dir, "done/orders-monday.csv"))
+		_, bad := os.Stat(filepath.Join(dir, "failed/orders-tuesday.csv"))
+		return good == nil && bad == nil
+	})
+	orders := p.objects("orders")
+	if len(orders) != 5 || orders[0]["_id"] != "m-1" || orders[0]["total"] != 3.0 || orders[0]["source"] != "file:inbox/orders-monday.csv#1" {
+		t.Errorf("%d orders: %v", len(orders), orders)
+	}
+	var rows []any
+	for _, d := range p.objects("dead_letters") {
+		rows = append(rows, d["input"])
+	}
+	if text := fmt.Sprint(rows...); len(rows) != 2 || !strings.Contains(text, "t-2,Bob,many,20") || !strings.Contains(text, "id:t-3") {
+		t.Errorf("kept are %v", rows)
+	}
+}
+
 func TestReloadWhileRunning(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
