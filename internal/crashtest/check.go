@@ -58,7 +58,7 @@ func read(ctx context.Context, dir string) (docs map[string]map[string]document,
 	}
 	defer s.Close()
 	docs = map[string]map[string]document{}
-	for _, c := range collections {
+	for _, c := range slices.Concat(collections, fileCollections) {
 		if docs[c], err = readCollection(ctx, s, c); err != nil {
 			return nil, 0, err
 		}

@@ -75,6 +75,7 @@ type episode struct {
 	settings settings
 	process  *process
 	world    *world
+	drops    *drops
 	revision int
 }
 
@@ -95,12 +96,16 @@ func (e *episode) run(ctx context.Context, kills int) (found []string, err error
 	if e.process, err = newProcess(e.Binary, dir); err != nil {
 		return nil, err
 	}
+	if e.drops, err = newDrops(dir); err != nil {
+		return nil, err
+	}
 	l := newLedger()
 	c := newClient(e.process.address, l)
 	load, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
 	var workers sync.WaitGroup
 	e.load(load, c, &workers)
+	workers.Go(func() { e.drops.fill(load, l.note) })
 	err = e.torment(ctx, dir, kills)
 	stopLoad()
 	workers.Wait()
@@ -120,6 +125,7 @@ func (e *episode) run(ctx context.Context, kills int) (found []string, err error
 	}
 	left := &left{settings: e.settings, ledger: l, world: e.world, docs: docs, events: events}
 	left.check()
+	e.drops.check(left)
 	e.sum.Checks += left.checks
 	e.sum.Events += events
 	for status, n := range l.answers {
@@ -231,6 +237,9 @@ func (e *episode) settleOf(ctx context.Context, look func() (string, error)) err
 // busy says what is under way, or nothing.
 func (e *episode) busy() (string, error) {
 	if busy, err := e.busySubscriptions(); err != nil || busy != "" {
+		return busy, err
+	}
+	if busy, err := e.drops.busy(); err != nil || busy != "" {
 		return busy, err
 	}
 	var open struct {

@@ -47,6 +47,13 @@ func newLedger() *ledger {
 	return &ledger{orders: map[string]fate{}, lanes: map[string][]order{}, accepted: map[string]fate{}, bulks: map[string]fate{}, payments: map[string]fate{}, trips: map[string]fate{}, answers: map[int]int{}, soaked: map[string]int{}, doubtful: map[string]int{}}
 }
 
+// note adds to what is wrong.
+func (l *ledger) note(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wrong = append(l.wrong, what)
+}
+
 // client sends load until ctx ends: one worker a lane, which asks for the next
 // order only when it knows what became of the last.
 type client struct {

@@ -180,6 +180,7 @@ steps:
 `, s.concurrency),
 	}
 	maps.Copy(files, s.sagaFiles())
+	maps.Copy(files, s.fileFiles())
 	return files
 }
 
