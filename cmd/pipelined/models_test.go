@@ -238,6 +238,15 @@ func TestFiles(t *testing.T) {
 	if text := fmt.Sprint(rows...); len(rows) != 2 || !strings.Contains(text, "t-2,Bob,many,20") || !strings.Contains(text, "id:t-3") {
 		t.Errorf("kept are %v", rows)
 	}
+	for _, d := range p.objects("dead_letters") { // what a person says the rows were
+		id := "t-3"
+		if strings.Contains(fmt.Sprint(d["input"]), "t-2,Bob") {
+			id = "t-2"
+		}
+		var done any
+		p.errors(&done, "edit", fmt.Sprint(d["_id"]), dir, "--input", `{"id":"`+id+`","customer":"Bob","qty":1,"price":20}`, "--redrive")
+	}
+	p.eventually("the edited rows are taken", time.Minute, func() bool { return len(p.objects("orders")) == 7 })
 }
 
 func TestReloadWhileRunning(t *testing.T) {

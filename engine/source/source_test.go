@@ -319,3 +319,33 @@ func (b *bench) wait(times int) {
 		synctest.Wait()
 	}
 }
+
+// TestFailuresOfASourceAreRecordedAndReprocessed like those of any event.
+func TestFailuresOfASourceAreRecordedAndReprocessed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, strings.Replace(reads("work", ""), "steps:", "on_failure: { collection: failures }\nsteps:", 1)+
+		"-- again.yaml --\npipeline: again\ntrigger: { event: { types: [go.again] } }\nsteps: [ { reprocess: { collection: failures, max_attempts: 5, exhausted: [ { stop: true } ] } } ]\n")
+	down := pipelined.NewProblem("test/down", "Not now", 503, "")
+	b.probe.On("step", func(context.Context, any) (any, error) { return nil, down })
+	b.feed.Put("l", `{"n":1}`)
+	b.feed.End("l")
+	b.beat(3)
+	if b.finished("l") != "failed" {
+		t.Errorf("the list is %q\n%s", b.finished("l"), b.log)
+	}
+	b.probe.On("step", nil)
+	b.clock.Advance(time.Hour)
+	if _, err := b.engine.Publish(t.Context(), &pipelined.Event{Type: "go.again", Data: "{}"}); err != nil {
+		t.Fatal(err)
+	}
+	b.beat(2)
+	status := ""
+	err := b.store.Find(t.Context(), store.Query{Collection: "failures"}, func(d *store.Document) (bool, error) {
+		status += d.Body
+		return true, nil
+	})
+	if err != nil || !strings.Contains(status, `"status":"resolved"`) || !strings.Contains(status, `"type":"pipelined.feed.work"`) {
+		t.Errorf("%s, %v\n%s", status, err, b.log)
+	}
+	b.nothingIsLeft()
+}

@@ -1,8 +1,12 @@
 package all
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"pipelined/triggers/triggertest"
@@ -26,6 +30,28 @@ func TestSetHoldsEveryFolder(t *testing.T) {
 	slices.Sort(names)
 	if !slices.Equal(names, folders) {
 		t.Errorf("listed %v, folders %v", names, folders)
+	}
+}
+
+// The engine must not know a trigger by its name: what a trigger needs of it is in its
+// plan and its scope.
+func TestTheEngineNamesNoTrigger(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`(?:TriggerKind|Trigger)\s*(?:==|!=|:)\s*"[a-z]`)
+	files := 0
+	err := filepath.WalkDir("../../engine", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "enginetest") {
+			return err
+		}
+		files++
+		text, err := os.ReadFile(path)
+		if m := named.Find(text); m != nil {
+			t.Errorf("%s: %s", path, m)
+		}
+		return err
+	})
+	if err != nil || files < 50 {
+		t.Errorf("%d files, %v", files, err)
 	}
 }
 

@@ -184,7 +184,7 @@ func (c *cut) pass(source bool) (happens bool, told error) {
 	}
 	if c.refusals > 0 {
 		c.refusals--
-		return false, disk
+		return false, errDisk
 	}
 	if c.count++; c.count == c.end {
 		c.over = true

@@ -258,5 +258,5 @@ func (b *bench) holds(want []string) {
 	}
 }
 
-// disk is what a refused commit says.
-var disk = fmt.Errorf("the disk is full: %w", store.ErrUnavailable)
+// errDisk is what a refused commit says.
+var errDisk = fmt.Errorf("the disk is full: %w", store.ErrUnavailable)
