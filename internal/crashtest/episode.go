@@ -159,7 +159,7 @@ func (e *episode) torment(ctx context.Context, dir string, kills int) error {
 			return ctx.Err()
 		}
 		point := ""
-		if e.random.IntN(2) == 0 {
+		if e.random.IntN(2) == 0 && done%3 != 2 {
 			points := fault.Points()
 			point = fmt.Sprintf("%s:%d", points[e.random.IntN(len(points))], 1+e.random.IntN(1<<e.random.IntN(9)))
 		}
@@ -171,6 +171,7 @@ func (e *episode) torment(ctx context.Context, dir string, kills int) error {
 				return err
 			}
 		}
+		breathes := done%3 == 2 // what is scheduled must come to its end within five lives
 		gentle := e.random.IntN(10) < e.Gentle
 		alive := time.Duration(10+e.random.IntN(450)) * time.Millisecond
 		if gentle && e.random.IntN(2) == 0 {
@@ -180,6 +181,9 @@ func (e *episode) torment(ctx context.Context, dir string, kills int) error {
 			}
 			e.sum.Reloads++
 			alive += 300 * time.Millisecond
+		}
+		if breathes {
+			alive += 1500 * time.Millisecond
 		}
 		e.outlive(ctx, alive)
 		switch {
