@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"pipelined"
 	"pipelined/engine"
 	"pipelined/engine/scenario"
 	"pipelined/internal/clock"
@@ -220,4 +219,68 @@ func checkSaga(t *testing.T, c *crashing, again, fails bool, where string) {
 	}
 }
 
-var _ = pipelined.ErrStopping
+// TestAfterCommitSurvivesEveryCrash: wherever the process dies, an execution that is
+// committed is followed by its after_commit, whose effects are there once; one that is not,
+// by nothing.
+func TestAfterCommitSurvivesEveryCrash(t *testing.T) {
+	t.Parallel()
+	for _, s := range sagaStarts {
+		for _, fails := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, fails once: %v", s.name, fails), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				c := newCrashing(t, "-- trip.yaml --\npipeline: trip\n"+s.trigger+`steps:
+  - object_store.insert: { collection: done, id: one, document: {} }
+  - parallel: { a: [ { call: { pipeline: called, with: { n: 1 } } } ], b: [ { call: { pipeline: called, with: { n: 2 } } } ] }
+after_commit:
+  - world: { do: mark }
+  - object_store.insert: { collection: marked, id: one, document: {} }
+-- called.yaml --
+pipeline: called
+steps: [ { world: { do: "work-${{ input.n }}" } } ]
+after_commit:
+  - object_store.insert: { collection: marked, id: "called-${{ input.n }}", document: {} }
+  - world: { do: "mark-${{ input.n }}" }
+`, w, s.begin)
+				died := 0
+				for seed := range uint64(20) {
+					for n := 1 + int(seed)%10; ; n += 10 { // each point in two of the orders
+						if fails {
+							w.fails("mark", w.times["mark"]+1, errAway)
+						}
+						if !c.die(seed, n) {
+							break
+						}
+						died++
+						checkAfter(t, c, s.again, fmt.Sprintf("seed %d, point %d", seed, n))
+					}
+				}
+				if died < 10 {
+					t.Errorf("the process died %d times", died)
+				}
+			})
+		}
+	}
+}
+
+func checkAfter(t *testing.T, c *crashing, again bool, where string) {
+	t.Helper()
+	docs, journal := c.left("done")
+	marked, _ := c.left("marked")
+	letters, _ := c.left("dead_letters")
+	line := strings.Join(c.world.lines, " ")
+	switch {
+	case len(journal) > 0 || len(letters) > 0:
+		t.Errorf("%s: %q is left, %q", where, journal, letters)
+	case again && c.begun && len(docs) != 1:
+		t.Errorf("%s: it was not done: %s", where, line)
+	case len(docs) == 1 && (len(marked) != 3 || !strings.Contains(line+" ", "mark ") || !strings.Contains(line, "mark-1") || !strings.Contains(line, "mark-2")):
+		t.Errorf("%s: it was done, %q: %s", where, marked, line)
+	case len(docs) == 0 && (len(marked) > 0 || strings.Contains(line, "mark")):
+		t.Errorf("%s: it was not done, %q: %s", where, marked, line)
+	}
+	if t.Failed() {
+		t.Logf("%s", c.log)
+		t.FailNow()
+	}
+}
