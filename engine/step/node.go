@@ -177,17 +177,18 @@ func (n *Node) compensable(ctx context.Context, x *execution.Execution) error {
 // tries runs the action until it succeeds, may not be retried, or has used up
 // its attempts. Every failed try leaves no effects.
 func (n *Node) tries(ctx context.Context, x *execution.Execution) (any, error) {
-	var first *pipelined.Problem
+	var before *pipelined.Problem // what the tries before failed of
 	for try := 1; ; try++ {
 		result, err := n.try(ctx, x)
 		if err == nil || errors.Is(err, execution.ErrStop) || execution.Beyond(ctx, err) {
 			return result, err
 		}
 		p := pipelined.AsProblem(n.problem(x, err, try))
-		if first != nil && p.Type == pipelined.TypeStream { // it is the first try that read the stream
-			p = execution.Because(p, first)
+		if before != nil && p.Type == pipelined.TypeStream { // an earlier try has read the stream
+			p = execution.Because(p, before)
+		} else {
+			before = p
 		}
-		first = p
 		if n.retry == nil || try >= n.retry.Attempts || ctx.Err() != nil {
 			return nil, p
 		}

@@ -161,8 +161,8 @@ func TestACompensationRunsForWhatSucceeded(t *testing.T) {
 	undo := func(what string) string {
 		return "probe: { do: echo, with: " + what + " }\ncompensate:\n" + list(0, "probe: { do: say, with: \"${{ [steps."+what+", vars.v, error.type] }}\" }")
 	}
-	p := run(t, files("steps:\n  - set: { v: 1 }\n" + list(2, "name: a\n"+undo("a")) + "  - set: { v: 2 }\n" + list(2, "name: b\n"+undo("b")+list(0, "fail: { type: undo/broken, detail: inner }")) +
-		list(2, "name: skipped\nwhen: input.n == 8\n"+undo("skipped")) + "  - set: { v: 3 }\n  - fail: { type: a/late }\n" + list(2, "name: never\n"+undo("never")))+"on_error: [ { probe: { do: say, with: handler } } ]\n")
+	p := run(t, files("steps:\n  - set: { v: 1 }\n"+list(2, "name: a\n"+undo("a"))+"  - set: { v: 2 }\n"+list(2, "name: b\n"+undo("b")+list(0, "fail: { type: undo/broken, detail: inner }"))+
+		list(2, "name: skipped\nwhen: input.n == 8\n"+undo("skipped"))+"  - set: { v: 3 }\n  - fail: { type: a/late }\n"+list(2, "name: never\n"+undo("never")))+"on_error: [ { probe: { do: say, with: handler } } ]\n")
 	q := p.failed("a/late", 500)
 	if want := `["b",2,"a/late"] ["a",1,"a/late"] "handler"`; strings.Join(p.said, " ") != want {
 		t.Errorf("said is %v, want %s", p.said, want)

@@ -96,7 +96,7 @@ func TestAStreamElsewhere(t *testing.T) {
 		"a called pipeline": {stream + "  - call: { pipeline: reads, with: \"${{ steps.it }}\" }\n  - foreach: steps.it.rows\n    steps: []\n-- reads.yaml --\npipeline: reads\nsteps:\n  - foreach: input.rows\n    steps: []",
 			"engine/stream", "of the step it (pipeline work, line 5)"},
 		"a reader that stopped in the middle": {stream + "  - try:\n      - foreach: steps.it.rows\n        steps: [ { fail: { type: job/broken } } ]\n    catch:\n      - foreach: steps.it.rows\n        steps: []", "engine/stream", "was read before"},
-		"a retry of the reader":               {stream + "  - foreach: steps.it.rows\n    steps: [ { fail: { type: job/broken } } ]\n    retry: { attempts: 2, when: \"true\", initial: 1s }", "engine/stream", "was read before"},
+		"a retry of the reader":               {stream + "  - foreach: steps.it.rows\n    steps: [ { fail: { type: job/broken } } ]\n    retry: { attempts: 3, when: \"true\", initial: 1s }", "engine/stream", "was read before"},
 		"a retry of both": {"  - retry: { attempts: 2, when: \"true\", initial: 1s }\n    on_error: continue\n    finally: []\n    try:\n" + it(6, makers["a connector"][0]) +
 			"      - foreach: steps.it.rows\n        steps: [ { probe: { do: say, with: \"${{ item.n }}\" } } ]\n      - fail: { type: job/broken }", "", ""},
 		"each turn its own": {"  - foreach: 1..3\n    steps:\n" + it(6, makers["a connector"][0]) + "      - foreach: steps.it.rows\n        as: row\n        steps: [ { probe: { do: say, with: \"${{ row.n }}\" } } ]", "", ""},
