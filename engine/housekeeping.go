@@ -34,11 +34,11 @@ func (e *Engine) Tidy(ctx context.Context) error {
 	if err := e.broker.CatchUp(ctx); err != nil {
 		return fmt.Errorf("advance idle subscriptions: %w", err)
 	}
-	return e.trim(ctx)
+	return trim(ctx, e)
 }
 
 // trim removes what the revision in use does not keep, unless another process does so.
-func (e *Engine) trim(ctx context.Context) error {
+func trim(ctx context.Context, e *Engine) error {
 	got, err := e.config.Store.Claim(ctx, []store.Claim{{Kind: store.TrimClaim, Key: "all"}})
 	if err != nil {
 		return fmt.Errorf("claim trimming: %w", err)

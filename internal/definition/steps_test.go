@@ -11,6 +11,7 @@ import (
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
 	"pipelined/internal/field"
+	"pipelined/internal/position"
 )
 
 // TestParseSteps at any depth: what is a step is taken, behind an alias too; what is none is
@@ -36,7 +37,7 @@ func TestParseSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		var found diag.List
-		c := &field.Context{File: &field.File{Name: "a.yaml", Text: []byte(text)}, Diags: &found}
+		c := &field.Context{File: &position.File{Name: "a.yaml", Text: []byte(text)}, Diags: &found}
 		var steps, findings []string
 		for _, s := range definition.ParseSteps(c, doc.Content[0]) {
 			var keys []string
