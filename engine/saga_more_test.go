@@ -102,8 +102,7 @@ func TestATickThatIsGivenUp(t *testing.T) {
 func TestAConflictUndoesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	var h *harness
-	h = startWith(t, "pipeline: trip\ntrigger: { http: { method: POST, path: /trip } }\n"+strings.TrimSuffix(sagaSteps(`  - name: seen
+	h := startWith(t, "pipeline: trip\ntrigger: { http: { method: POST, path: /trip } }\n"+strings.TrimSuffix(sagaSteps(`  - name: seen
     object_store.get: { collection: seen, id: one }
   - world: { do: meet }
   - object_store.put: { collection: seen, id: one, document: { n: "${{ (steps.seen.n ?? 0) + 1 }}" } }

@@ -162,7 +162,8 @@ func (k kept) MarshalJSON() ([]byte, error) {
 			w.Map[name] = kept{e}
 		}
 		if len(v) == 0 {
-			w.Raw = &emptyMap
+			none := "{}"
+			w.Raw = &none
 		}
 	case []any:
 		list := make([]kept, len(v))
@@ -186,8 +187,6 @@ func (k kept) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(w)
 }
-
-var emptyMap = "{}"
 
 // UnmarshalJSON reads the value.
 func (k *kept) UnmarshalJSON(text []byte) error {
