@@ -16,6 +16,7 @@ import (
 
 // finish does what is to be done with files whose events have ended.
 func (f *folder) finish(ctx context.Context) error {
+	f.done = f.env.Clock.Now()
 	var waiting []string
 	for _, name := range slices.Sorted(maps.Keys(f.files)) {
 		if f.files[name].State == read {

@@ -58,6 +58,9 @@ func (f *folder) rows(ctx context.Context, name string, c cursor, file *os.File)
 		if err := f.commit(name, c, events...); err != nil {
 			return err
 		}
+		if err := f.meanwhile(ctx); err != nil {
+			return err
+		}
 	}
 	return f.last(name, c, file, nil, err)
 }

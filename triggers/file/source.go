@@ -25,6 +25,7 @@ type folder struct {
 	files   map[string]cursor // that are held
 	seen    map[string]stamp  // at the last look, of those that are not
 	told    map[string]string // what the log has been told of a file, by path
+	done    time.Time         // when files were put away the last time
 }
 
 // start looks at the folder until ctx ends.
@@ -69,16 +70,31 @@ func (f *folder) look(ctx context.Context) error {
 	if err := f.forget(ctx, list); err != nil {
 		return err
 	}
-	fresh := f.stable(list)
-	if err := f.hold(ctx, fresh); err != nil {
-		return err
-	}
-	for _, e := range fresh {
-		if err := f.take(ctx, e.path, cursor{stamp: stampOf(e.info)}, e.info); err != nil {
+	for fresh := range slices.Chunk(f.stable(list), holdAtOnce) {
+		if err := f.hold(ctx, fresh); err != nil {
 			return err
+		}
+		for _, e := range fresh {
+			if err := f.take(ctx, e.path, cursor{stamp: stampOf(e.info)}, e.info); err != nil {
+				return err
+			}
+			if err := f.meanwhile(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// holdAtOnce is how many files are held in one commit.
+const holdAtOnce = 1000
+
+// meanwhile puts files away where a look takes longer than it should.
+func (f *folder) meanwhile(ctx context.Context) error {
+	if f.env.Clock.Now().Sub(f.done) < f.Every {
+		return nil
+	}
+	return f.finish(ctx)
 }
 
 // stable returns the files that are new and were the same at the last look.
@@ -99,11 +115,8 @@ func (f *folder) stable(list []found) (fresh []found) {
 	return fresh
 }
 
-// hold takes hold of new files, all in one commit.
+// hold takes hold of new files, in one commit.
 func (f *folder) hold(ctx context.Context, fresh []found) error {
-	if len(fresh) == 0 {
-		return nil
-	}
 	paths := make([]string, len(fresh))
 	for i, e := range fresh {
 		paths[i] = e.path
