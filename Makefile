@@ -7,6 +7,7 @@ help: ## list the targets
 .PHONY: test
 test: ## all tests, as the README says
 	go test ./...
+	PIPELINED_TEST_STORE=sqlite go test ./engine/...
 
 .PHONY: race
 race: ## all tests under the race detector

@@ -34,6 +34,7 @@ var house = []string{
 	"internal/store/storetest",
 	"internal/store/sqlite",
 	"internal/store/sqlite/*",
+	"internal/store/memory",
 	"objectstore",
 	"connectors",
 	"triggers",

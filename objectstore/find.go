@@ -162,7 +162,7 @@ func (s *Session) Distinct(ctx context.Context, collection, path string, w Where
 	}
 	out := slices.AppendSeq(make([]any, 0, len(seen)), maps.Values(seen))
 	slices.SortFunc(out, func(a, b any) int {
-		if c := compareSort(a, b); c != 0 {
+		if c := store.CompareValues(a, b); c != 0 {
 			return c
 		}
 		return cmp.Compare(rank(value.Scalar(a)), rank(value.Scalar(b))) // equal ones of different kinds, 1 and true, must not stand between equal ones

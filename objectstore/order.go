@@ -1,13 +1,8 @@
 package objectstore
 
 import (
-	"cmp"
 	"encoding/json"
-	"math"
-	"strconv"
 	"strings"
-
-	"github.com/tidwall/gjson"
 
 	"pipelined/internal/store"
 	"pipelined/internal/value"
@@ -43,7 +38,7 @@ func newOrdering(keys []Order) ordering {
 
 func (o ordering) compare(a, b found) int {
 	for i, k := range o.keys {
-		c := compareSort(value.Get(a.doc, o.paths[i]), value.Get(b.doc, o.paths[i]))
+		c := store.CompareValues(value.Get(a.doc, o.paths[i]), value.Get(b.doc, o.paths[i]))
 		if k.Descending {
 			c = -c
 		}
@@ -52,17 +47,6 @@ func (o ordering) compare(a, b found) int {
 		}
 	}
 	return strings.Compare(a.key.id, b.key.id)
-}
-
-// compareSort orders values of any kinds: null, numbers with false as 0 and true as
-// 1, texts with lists and objects as their JSON.
-func compareSort(a, b any) int {
-	x, y := sortable(a), sortable(b)
-	if c := cmp.Compare(rank(x), rank(y)); c != 0 {
-		return c
-	}
-	c, _ := value.Compare(x, y) // of the same kind; two nulls are equal
-	return c
 }
 
 // rank is the place of a kind among kinds.
@@ -78,24 +62,4 @@ func rank(v any) int {
 		return 3
 	}
 	return 4
-}
-
-// sortable is null, a number or a text.
-func sortable(v any) any {
-	switch t := v.(type) {
-	case bool:
-		if t {
-			return 1
-		}
-		return 0
-	case json.Number: // larger than any other number
-		f, _ := strconv.ParseFloat(string(t), 64)
-		return math.Copysign(math.MaxFloat64, f)
-	case value.Raw:
-		if t != "" && (t[0] == '{' || t[0] == '[') {
-			return gjson.Get(string(t), "@ugly").Raw
-		}
-		return sortable(value.Scalar(t))
-	}
-	return v
 }

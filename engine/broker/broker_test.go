@@ -14,16 +14,16 @@ import (
 
 	"pipelined"
 	"pipelined/engine/broker"
+	"pipelined/engine/enginetest"
 	"pipelined/internal/clock"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 )
 
 // fixture is a broker on a store of its own, whose deliveries the test takes itself.
 type fixture struct {
 	*testing.T
 	clock  *clock.Fake
-	store  *sqlite.Store
+	store  store.Store
 	broker *broker.Broker
 	cfg    broker.Config
 }
@@ -31,10 +31,7 @@ type fixture struct {
 func newFixture(t *testing.T, cfg broker.Config) *fixture {
 	t.Helper()
 	b := &fixture{T: t, clock: clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), cfg: cfg}
-	var err error
-	if b.store, err = sqlite.Open("", sqlite.Config{Clock: b.clock}); err != nil {
-		t.Fatal(err)
-	}
+	b.store = enginetest.NewDisk(t).Open(b.clock)
 	t.Cleanup(func() { b.store.Close() })
 	b.cfg.Name, b.cfg.Matches = "s", func(typ string) bool { return strings.HasPrefix(typ, "order.") }
 	b.cfg.Handle = func(context.Context, *broker.Delivery) { t.Error("nothing runs by itself") }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,7 +21,6 @@ import (
 	"pipelined/internal/clock"
 	"pipelined/internal/expression/function"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
 	triggersall "pipelined/triggers/all"
 )
@@ -47,16 +44,15 @@ type Room struct {
 	// first one.
 	Told func(*store.Batch, store.Result)
 
-	ids atomic.Int64
+	disk *Disk
+	ids  atomic.Int64
 }
 
 // New furnishes a room and puts the project in use.
 func New(t *testing.T, text string) *Room {
 	t.Helper()
 	r := &Room{T: t, Dir: t.TempDir(), Clock: clock.NewFake(Epoch), Logs: &Log{}, Probe: NewProbe(), Feeds: NewFeeds(), Store: &Store{}}
-	if err := os.WriteFile(r.path(), empty(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	r.disk = NewDisk(t)
 	r.open()
 	t.Cleanup(func() { r.Store.Close() })
 	r.Runner = (&attempt.Runner{
@@ -74,38 +70,9 @@ func New(t *testing.T, text string) *Room {
 	return r
 }
 
-func (r *Room) path() string { return filepath.Join(r.Dir, "data.db") }
-
-// empty is the file of a store that was opened and closed. To copy it takes less time than
-// to make it, of which some hundred rooms take a lot.
-var empty = sync.OnceValue(func() []byte {
-	dir, err := os.MkdirTemp("", "enginetest")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "data.db")
-	s, err := sqlite.Open(path, sqlite.Config{Clock: clock.NewFake(Epoch)})
-	if err != nil {
-		panic(err)
-	}
-	if err := s.Close(); err != nil {
-		panic(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return text
-})
-
 func (r *Room) open() {
 	r.Helper()
-	s, err := sqlite.Open(r.path(), sqlite.Config{Clock: r.Clock})
-	if err != nil {
-		r.Fatal(err)
-	}
-	r.Store.Store = s
+	r.Store.Store = r.disk.Open(r.Clock)
 }
 
 // Reopen closes the store and opens it again, as another process would.

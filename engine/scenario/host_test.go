@@ -17,12 +17,12 @@ import (
 	"pipelined/connectors"
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine"
+	"pipelined/engine/enginetest"
 	"pipelined/engine/program"
 	"pipelined/engine/scenario"
 	"pipelined/internal/clock"
 	"pipelined/internal/definition"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	triggersall "pipelined/triggers/all"
 )
 
@@ -92,15 +92,12 @@ type run struct {
 	docs  string
 }
 
-func newRun(t *testing.T, dir string, seed uint64, stopAt int, first bool) run {
+func newRun(t *testing.T, disk *enginetest.Disk, dir string, seed uint64, stopAt int, first bool) run {
 	t.Helper()
 	now := clock.NewFake(epoch)
 	r := run{host: scenario.NewHost(now, seed).StopAt(stopAt), world: &world{}}
-	s, err := sqlite.Open(filepath.Join(dir, "data.db"), sqlite.Config{Clock: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := disk.Open(now)
+	defer disk.Abandon()
 	ids := 0
 	r.ended = r.host.Run(func() {
 		e, err := engine.New(context.Background(), compile(t, dir, r.world), engine.Config{Store: s, Clock: now, Host: r.host,
@@ -122,7 +119,7 @@ func newRun(t *testing.T, dir string, seed uint64, stopAt int, first bool) run {
 			_ = r.host.Sleep(context.Background(), time.Hour)
 		}
 	})
-	err = s.Find(t.Context(), store.Query{Collection: "done"}, func(d *store.Document) (bool, error) {
+	err := s.Find(t.Context(), store.Query{Collection: "done"}, func(d *store.Document) (bool, error) {
 		r.docs += d.ID + d.Body + "\n"
 		return true, nil
 	})
@@ -179,7 +176,7 @@ func TestOneTranscriptForASeed(t *testing.T) {
 		var first string
 		for _, processors := range []int{1, 1 + int(seed)%8} {
 			runtime.GOMAXPROCS(processors)
-			r := newRun(t, folder(t), seed, 0, true)
+			r := newRun(t, enginetest.NewDisk(t), folder(t), seed, 0, true)
 			if !r.ended || r.docs != want {
 				t.Fatalf("seed %d: it came to\n%s\n%s", seed, r.docs, r.host.Transcript())
 			}
@@ -206,17 +203,18 @@ func TestAStopAtEveryPoint(t *testing.T) {
 	for seed := uint64(0); seed < seeds; seed += 10 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			points := newRun(t, folder(t), seed, 0, true).host.Points()
+			points := newRun(t, enginetest.NewDisk(t), folder(t), seed, 0, true).host.Points()
 			if points < 3 {
 				t.Fatalf("only %d points", points)
 			}
 			for n := 1; n <= points; n++ {
 				dir := folder(t)
-				stopped := newRun(t, dir, seed, n, true)
+				disk := enginetest.NewDisk(t)
+				stopped := newRun(t, disk, dir, seed, n, true)
 				if stopped.ended || !strings.HasSuffix(stopped.host.Transcript(), "stopped") {
 					t.Fatalf("it was to stop at point %d of %d:\n%s", n, points, stopped.host.Transcript())
 				}
-				r := newRun(t, dir, seed, 0, n == 1) // at the first point nothing was published yet
+				r := newRun(t, disk, dir, seed, 0, n == 1) // at the first point nothing was published yet
 				if !r.ended || r.docs != want {
 					t.Errorf("stopped at point %d, it came to\n%s\n%s", n, r.docs, r.host.Transcript())
 				}

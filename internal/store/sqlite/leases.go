@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"pipelined/internal/store"
 )
@@ -35,10 +36,7 @@ func (s *Store) Acquire(ctx context.Context, name string) (out []store.Lease, er
 			sub.lease.epoch++
 			sub.lease.lost = make(chan struct{})
 		}
-		l := store.Lease{Subscription: name, Partition: partition, Epoch: sub.lease.epoch, Floor: sub.floor, Lost: sub.lease.lost}
-		for _, e := range sub.done {
-			l.Done = append(l.Done, store.Range{From: e.from, To: e.to})
-		}
+		l := store.Lease{Subscription: name, Partition: partition, Epoch: sub.lease.epoch, Floor: sub.Floor, Done: slices.Clone(sub.Done), Lost: sub.lease.lost}
 		out = []store.Lease{l}
 		return nil
 	})

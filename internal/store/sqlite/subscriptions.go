@@ -16,50 +16,10 @@ import (
 // subscription is how far one subscription is: a floor and ranges above it that
 // are done, sorted, not touching.
 type subscription struct {
-	name  string
-	floor int64
-	done  []span
+	name string
+	store.Progress
 	dirty bool
 	lease *lease
-}
-
-type span struct{ from, to int64 }
-
-// add joins a range to what is done.
-func (s *subscription) add(from, to int64) {
-	from = max(from, s.floor+1)
-	if to < from {
-		return
-	}
-	i, _ := slices.BinarySearchFunc(s.done, from, func(e span, f int64) int { return cmp.Compare(e.to+1, f) })
-	j := i
-	for j < len(s.done) && s.done[j].from <= to+1 {
-		from, to = min(from, s.done[j].from), max(to, s.done[j].to)
-		j++
-	}
-	done := make([]span, 0, len(s.done)-(j-i)+1)
-	done = append(append(append(done, s.done[:i]...), span{from, to}), s.done[j:]...)
-	if done[0].from == s.floor+1 {
-		s.floor, done = done[0].to, done[1:]
-	}
-	s.done = done
-}
-
-// has reports whether a number is done.
-func (s *subscription) has(n int64) bool {
-	if n <= s.floor {
-		return true
-	}
-	_, in := slices.BinarySearchFunc(s.done, n, func(e span, n int64) int {
-		switch {
-		case e.to < n:
-			return -1
-		case e.from > n:
-			return 1
-		}
-		return 0
-	})
-	return in
 }
 
 // partition is the only one of a subscription.
@@ -74,7 +34,7 @@ func (w *writer) mayAck(b *store.Batch) error {
 			return err
 		}
 		again := slices.ContainsFunc(b.Acks[:i], func(e store.Ack) bool { return e.Subscription == a.Subscription && e.Seq == a.Seq })
-		if again || sub.has(a.Seq) {
+		if again || sub.Has(a.Seq) {
 			return fmt.Errorf("event %d is done with for %s: %w", a.Seq, a.Subscription, store.ErrTaken)
 		}
 	}
@@ -96,7 +56,7 @@ func (w *writer) leased(name string, p int, e int64) (*subscription, error) {
 }
 
 // fold notes what is done; the row is written once at the end of the group.
-func (w *writer) fold(name string, from, to int64) { w.touch(name).add(from, to) }
+func (w *writer) fold(name string, from, to int64) { w.touch(name).Add(from, to) }
 
 // touch returns a subscription to be changed, remembering what it was.
 func (w *writer) touch(name string) *subscription {
@@ -120,11 +80,11 @@ func (w *writer) saveSubscriptions(ctx context.Context) error {
 		if s == nil || !s.dirty {
 			continue
 		}
-		text, err := encodeSpans(s.done)
+		text, err := encodeSpans(s.Done)
 		if err != nil {
 			return err
 		}
-		if _, err := w.st.saveSub.ExecContext(ctx, s.name, s.floor, text); err != nil {
+		if _, err := w.st.saveSub.ExecContext(ctx, s.name, s.Floor, text); err != nil {
 			return err
 		}
 		s.dirty = false
@@ -132,19 +92,19 @@ func (w *writer) saveSubscriptions(ctx context.Context) error {
 	return nil
 }
 
-func encodeSpans(list []span) (string, error) {
+func encodeSpans(list []store.Range) (string, error) {
 	if len(list) == 0 {
 		return "", nil
 	}
 	flat := make([]int64, 0, 2*len(list))
 	for _, e := range list {
-		flat = append(flat, e.from, e.to)
+		flat = append(flat, e.From, e.To)
 	}
 	text, err := json.Marshal(flat)
 	return string(text), err
 }
 
-func decodeSpans(text string) ([]span, error) {
+func decodeSpans(text string) ([]store.Range, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -152,9 +112,9 @@ func decodeSpans(text string) ([]span, error) {
 	if err := json.Unmarshal([]byte(text), &flat); err != nil || len(flat)%2 != 0 {
 		return nil, fmt.Errorf("the ranges of a subscription cannot be read: %q", text)
 	}
-	var out []span
+	var out []store.Range
 	for i := 0; i < len(flat); i += 2 {
-		out = append(out, span{flat[i], flat[i+1]})
+		out = append(out, store.Range{From: flat[i], To: flat[i+1]})
 	}
 	return out, nil
 }
@@ -167,11 +127,11 @@ func (w *writer) loadSubscriptions(ctx context.Context) error {
 func scanSubscription(rows *sql.Rows) (*subscription, error) {
 	s := &subscription{lease: &lease{}}
 	var text string
-	if err := rows.Scan(&s.name, &s.floor, &text); err != nil {
+	if err := rows.Scan(&s.name, &s.Floor, &text); err != nil {
 		return nil, err
 	}
 	var err error
-	s.done, err = decodeSpans(text)
+	s.Done, err = decodeSpans(text)
 	return s, err
 }
 
@@ -180,8 +140,8 @@ func (s *Store) Subscribe(ctx context.Context, name string, from int64) error {
 	err := s.do(ctx, func(_ context.Context, w *writer) error {
 		if w.subs[name] == nil {
 			sub := w.touch(name)
-			if sub.floor = from; from < 0 {
-				sub.floor = w.nextSeq - 1
+			if sub.Floor = from; from < 0 {
+				sub.Floor = w.nextSeq - 1
 			}
 		}
 		return nil
@@ -197,7 +157,7 @@ func (s *Store) Subscriptions(ctx context.Context) (out []store.Subscription, er
 	err = s.do(ctx, func(_ context.Context, w *writer) error {
 		out = nil
 		for _, sub := range w.subs {
-			out = append(out, store.Subscription{Name: sub.name, Floor: sub.floor})
+			out = append(out, store.Subscription{Name: sub.name, Floor: sub.Floor})
 		}
 		return nil
 	})
@@ -231,8 +191,8 @@ func (s *Store) Unsubscribe(ctx context.Context, name string) (owed store.Owed, 
 
 // owed is what a subscription is not done with.
 func (w *writer) owed(ctx context.Context, sub *subscription) (o store.Owed, err error) {
-	if last := w.nextSeq - 1; sub.floor < last {
-		o.From, o.To = sub.floor+1, last
+	if last := w.nextSeq - 1; sub.Floor < last {
+		o.From, o.To = sub.Floor+1, last
 	}
 	err = errors.Join(
 		w.conn.QueryRowContext(ctx, "select count(*) from deferred where subscription = ?", sub.name).Scan(&o.Waiting),

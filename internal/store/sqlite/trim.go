@@ -120,7 +120,7 @@ func (s *Store) trimEvents(ctx context.Context, now time.Time, keep *store.Reten
 func (w *writer) floor() int64 {
 	floor := w.nextSeq - 1
 	for _, sub := range w.subs {
-		floor = min(floor, sub.floor)
+		floor = min(floor, sub.Floor)
 	}
 	return floor
 }
@@ -138,7 +138,7 @@ func scanNumber(rows *sql.Rows) (n int64, err error) {
 
 // removeEvents removes events by their numbers. The number of the newest stays
 // known, so that none is given out again.
-func (s *Store) removeEvents(ctx context.Context, old []span) (n int64, err error) {
+func (s *Store) removeEvents(ctx context.Context, old []store.Range) (n int64, err error) {
 	if len(old) == 0 {
 		return 0, nil
 	}
@@ -146,7 +146,7 @@ func (s *Store) removeEvents(ctx context.Context, old []span) (n int64, err erro
 		n = 0
 		floor := w.floor() // a subscription may have come that begins below
 		for _, e := range old {
-			res, err := w.conn.ExecContext(ctx, "delete from events where seq between ? and ?", e.from, min(e.to, floor))
+			res, err := w.conn.ExecContext(ctx, "delete from events where seq between ? and ?", e.From, min(e.To, floor))
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (s *Store) removeEvents(ctx context.Context, old []span) (n int64, err erro
 // oldEvents looks at the next events up to the floor and returns which are old
 // enough, and the last one looked at. Looking ends at the first event that is
 // younger than the shortest retention.
-func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, keep *store.Retention, waiting map[int64]bool) (old []span, last int64, err error) {
+func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time, keep *store.Retention, waiting map[int64]bool) (old []store.Range, last int64, err error) {
 	rows, err := s.search.QueryContext(ctx, "select seq, type, appended from events where seq > ? and seq <= ? order by seq limit ?", after, floor, trimStep)
 	shortest := keep.Shortest()
 	err = each(rows, err, scanAge, func(e aging) bool {
@@ -176,10 +176,10 @@ func (s *Store) oldEvents(ctx context.Context, after, floor int64, now time.Time
 		if age <= keep.Event(e.typ) || waiting[e.seq] {
 			return true
 		}
-		if n := len(old); n > 0 && old[n-1].to == e.seq-1 {
-			old[n-1].to = e.seq
+		if n := len(old); n > 0 && old[n-1].To == e.seq-1 {
+			old[n-1].To = e.seq
 		} else {
-			old = append(old, span{e.seq, e.seq})
+			old = append(old, store.Range{From: e.seq, To: e.seq})
 		}
 		return true
 	})
