@@ -20,12 +20,12 @@ import (
 	connectorsall "pipelined/connectors/all"
 	"pipelined/engine"
 	"pipelined/engine/attempt"
+	"pipelined/engine/enginetest"
 	"pipelined/engine/program"
 	"pipelined/internal/clock"
 	"pipelined/internal/definition"
 	"pipelined/internal/diag"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
 	triggersall "pipelined/triggers/all"
@@ -35,7 +35,8 @@ import (
 type harness struct {
 	t      *testing.T
 	dir    string
-	store  *sqlite.Store
+	disk   *enginetest.Disk
+	store  store.Store
 	clock  *clock.Fake
 	engine *engine.Engine
 	log    *logBuffer
@@ -113,15 +114,16 @@ func (h *harness) compile() *program.Program {
 func (h *harness) open() {
 	h.t.Helper()
 	p := h.compile()
-	s, err := sqlite.Open(filepath.Join(h.dir, ".pipelined", "data.db"), sqlite.Config{Clock: h.clock})
-	if err != nil {
-		h.t.Fatal(err)
+	if h.disk == nil {
+		h.disk = enginetest.NewDisk(h.t)
 	}
+	s := h.disk.Open(h.clock)
 	h.store = s
-	var used store.Store = s
+	used := s
 	if h.wrap != nil {
 		used = h.wrap(s)
 	}
+	var err error
 	h.engine, err = engine.New(h.t.Context(), p, engine.Config{
 		Store: used, Clock: h.clock, Dir: h.dir, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 		Random: func() float64 { return 0.5 }, MaxRequests: h.most})

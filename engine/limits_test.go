@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine/enginetest"
 	"pipelined/internal/store"
 )
 
@@ -93,7 +94,7 @@ func TestABacklogOfAnySizeTakesTheSameMemory(t *testing.T) {
 		t.Skip("it publishes 200,000 events; -short leaves it out")
 	}
 	url, asked := stuck(t)
-	h := start(t, "pipeline: slow\ntrigger: { event: { types: [go], concurrency: 2 } }\nsteps:\n  - rest: { url: \""+url+"\", timeout: 1h }\n")
+	h := (&harness{t: t, disk: enginetest.NewFile(t)}).begin("pipeline: slow\ntrigger: { event: { types: [go], concurrency: 2 } }\nsteps:\n  - rest: { url: \"" + url + "\", timeout: 1h }\n")
 	publish := func(n int) {
 		t.Helper()
 		pad := strings.Repeat("x", 1000)

@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pipelined/engine"
+	"pipelined/engine/enginetest"
 	"pipelined/engine/scenario"
 	"pipelined/internal/clock"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 )
 
 // crashing is a project whose process dies at a fault point and is started again, on
@@ -23,7 +22,7 @@ import (
 type crashing struct {
 	*harness
 	world *world
-	db    string
+
 	begin func(e *engine.Engine) // has something start
 	begun bool
 }
@@ -41,11 +40,8 @@ func (c *crashing) life(seed uint64, at time.Time, stopAt int, begin bool) (ende
 	c.t.Helper()
 	fake := clock.NewFake(at)
 	host := scenario.NewHost(fake, seed).StopAt(stopAt)
-	s, err := sqlite.Open(c.db, sqlite.Config{Clock: fake})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer s.Close()
+	s := c.disk.Open(fake)
+	defer c.disk.Abandon()
 	program := c.compile()
 	ended = host.Run(func() {
 		e, err := engine.New(context.Background(), program, engine.Config{Store: s, Clock: fake, Host: host,
@@ -72,7 +68,7 @@ func (c *crashing) life(seed uint64, at time.Time, stopAt int, begin bool) (ende
 // there was such a point.
 func (c *crashing) die(seed uint64, n int) bool {
 	c.t.Helper()
-	c.db = filepath.Join(c.t.TempDir(), "data.db")
+	c.disk = enginetest.NewDisk(c.t)
 	c.world.did()
 	c.begun = false
 	ended, _, now := c.life(seed, epoch, n, true)
@@ -87,12 +83,9 @@ func (c *crashing) die(seed uint64, n int) bool {
 // left is what the store holds after.
 func (c *crashing) left(collection string) (docs, journal []string) {
 	c.t.Helper()
-	s, err := sqlite.Open(c.db, sqlite.Config{Clock: clock.NewFake(epoch)})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer s.Close()
-	err = s.Find(context.Background(), store.Query{Collection: collection}, func(d *store.Document) (bool, error) {
+	s := c.disk.Open(clock.NewFake(epoch))
+	defer c.disk.Abandon()
+	err := s.Find(context.Background(), store.Query{Collection: collection}, func(d *store.Document) (bool, error) {
 		docs = append(docs, d.ID+" "+d.Body)
 		return true, nil
 	})

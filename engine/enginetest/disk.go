@@ -34,14 +34,15 @@ func NewDisk(t testing.TB) *Disk {
 		disk := &memory.Disk{}
 		return &Disk{Abandon: disk.Abandon, Open: func(c pipelined.Clock) store.Store { return disk.Open(c) }}
 	case "sqlite":
-		return file(t)
+		return NewFile(t)
 	default:
 		t.Fatalf("%s=%s: there are memory and sqlite", StoreVariable, where)
 		return nil
 	}
 }
 
-func file(t testing.TB) *Disk {
+// NewFile returns an empty store in a file, whatever StoreVariable says.
+func NewFile(t testing.TB) *Disk {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "data.db")
 	if err := os.WriteFile(path, empty(), 0o600); err != nil {

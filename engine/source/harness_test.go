@@ -3,7 +3,6 @@ package source_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"pipelined/engine/source"
 	"pipelined/internal/clock"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	"pipelined/triggers"
 	"pipelined/triggers/event"
 )
@@ -27,6 +25,7 @@ type bench struct {
 	feed   *enginetest.Feed
 	probe  *enginetest.Probe
 	clock  *clock.Fake
+	disk   *enginetest.Disk
 	store  *enginetest.Store
 	engine *engine.Engine
 	log    *enginetest.Log
@@ -48,10 +47,11 @@ func (b *bench) compile(text string) *program.Program {
 
 func (b *bench) open(text string) {
 	b.Helper()
-	s, err := sqlite.Open(filepath.Join(b.dir, "data.db"), sqlite.Config{Clock: b.clock})
-	if err != nil {
-		b.Fatal(err)
+	if b.disk == nil {
+		b.disk = enginetest.NewDisk(b)
 	}
+	s := b.disk.Open(b.clock)
+	var err error
 	b.store = &enginetest.Store{Store: s}
 	b.engine, err = engine.New(b.Context(), b.compile(text), engine.Config{
 		Store: b.store, Clock: b.clock, Dir: b.dir, Logger: b.log.Logger(), Random: func() float64 { return 0.5 }})

@@ -17,7 +17,6 @@ import (
 	"pipelined/engine/program"
 	"pipelined/internal/clock"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	"pipelined/internal/value"
 	"pipelined/triggers"
 	"pipelined/triggers/file"
@@ -29,7 +28,8 @@ type bench struct {
 	dir    string
 	probe  *enginetest.Probe
 	clock  *clock.Fake
-	store  *sqlite.Store
+	disk   *enginetest.Disk
+	store  store.Store
 	engine *engine.Engine
 	log    *enginetest.Log
 	down   *pipelined.Problem // what the step fails of; nil: it does not
@@ -54,11 +54,12 @@ func (b *bench) open(trigger string) {
 	b.Helper()
 	p := enginetest.CompileWith(b, "-- work.yaml --\npipeline: work\ntrigger: { file: { "+trigger+" } }\nsteps: [ { probe: { do: step } } ]\n",
 		program.Sets{Connectors: connectors.NewSet(b.probe.Connector()), Triggers: triggers.NewSet(file.Trigger)})
-	s, err := sqlite.Open(filepath.Join(b.dir, "data.db"), sqlite.Config{Clock: b.clock})
-	if err != nil {
-		b.Fatal(err)
+	if b.disk == nil {
+		b.disk = enginetest.NewDisk(b)
 	}
+	s := b.disk.Open(b.clock)
 	b.store = s
+	var err error
 	b.engine, err = engine.New(b.Context(), p, engine.Config{Store: s, Clock: b.clock, Dir: b.dir, Logger: b.log.Logger(), Random: func() float64 { return 0.5 }})
 	if err != nil {
 		b.Fatal(err)

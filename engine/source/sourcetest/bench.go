@@ -16,7 +16,6 @@ import (
 	"pipelined/engine/program"
 	"pipelined/internal/clock"
 	"pipelined/internal/store"
-	"pipelined/internal/store/sqlite"
 	"pipelined/triggers"
 )
 
@@ -29,7 +28,8 @@ type bench struct {
 	text   string
 	probe  *enginetest.Probe
 	clock  *clock.Fake
-	store  *sqlite.Store
+	disk   *enginetest.Disk
+	store  store.Store
 	cut    *cut
 	engine *engine.Engine
 	log    *enginetest.Log
@@ -56,10 +56,11 @@ func (b *bench) open() {
 	if err := os.MkdirAll(filepath.Join(b.dir, ".pipelined"), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	s, err := sqlite.Open(filepath.Join(b.dir, ".pipelined", "data.db"), sqlite.Config{Clock: b.clock})
-	if err != nil {
-		b.t.Fatal(err)
+	if b.disk == nil {
+		b.disk = enginetest.NewDisk(b.t)
 	}
+	s := b.disk.Open(b.clock)
+	var err error
 	b.store, b.cut.Store, b.closed = s, s, false
 	b.engine, err = engine.New(b.t.Context(), p, engine.Config{Store: b.cut, Clock: b.clock, Dir: b.dir, Logger: b.log.Logger(), Random: func() float64 { return 0.5 }})
 	if err != nil {

@@ -166,7 +166,9 @@ func (t *transaction) held(c store.Claim, change func(*claim)) error {
 func (t *transaction) effects(b *store.Batch, r *store.Result) {
 	r.Seqs = t.append(b.Events, t.now)
 	for _, d := range b.Delayed {
-		if t.fresh(d.Event, t.now) {
+		added := t.fresh(d.Event, t.now)
+		r.Delayed = append(r.Delayed, added)
+		if added {
 			t.delay++
 			t.delayed[t.delay] = store.DelayedEvent{Event: kept(d.Event), Due: micro(d.Due)}
 		}
