@@ -92,7 +92,7 @@ type Engine struct {
 	stopping   atomic.Bool
 }
 
-// New prepares an engine for its first program: the store is configured, the
+// New prepares an engine for its first program: the store builds what it needs, the
 // connections are opened. Nothing runs until Run or RunDue.
 func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	cfg = cfg.defaults()
