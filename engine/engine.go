@@ -116,7 +116,10 @@ func New(ctx context.Context, p *program.Program, cfg Config) (*Engine, error) {
 	if err := e.recovery.begin(ctx); err != nil {
 		return nil, err
 	}
-	return e, e.aftermath.Begin(ctx, orphans)
+	if err := e.aftermath.Begin(ctx, orphans); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // wire makes the parts and shows them to each other.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,61 @@ func TestAConflictUndoesNothing(t *testing.T) {
 	}
 	if len(keys) != 6 || keys[0] != keys[3] || keys[1] != keys[4] {
 		t.Errorf("keys: %q", keys)
+	}
+}
+
+// TestWhatFailedForCertainIsForgotten with the attempt that is put off: it was not done. A
+// later try of the same step that succeeded was.
+func TestWhatFailedForCertainIsForgotten(t *testing.T) {
+	t.Parallel()
+	const book = "      - name: book\n        world: { do: book }\n        compensate: [ { world: { do: undo book } } ]\n"
+	for name, tt := range map[string]struct {
+		steps string
+		times int
+		want  int
+	}{
+		"failed":               {"  - try:\n" + book + "    finally: []\n", 9, 0},
+		"failed, then done":    {"  - retry: { attempts: 2, initial: 0s }\n    try:\n" + book + "    finally: []\n", 1, 1},
+		"failed, and survived": {"  - try:\n" + book + "    catch: []\n", 9, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.fails("book", tt.times, errAway)
+			h := startWith(t, "pipeline: trip\ntrigger: { event: { types: [trip.new], retry: { attempts: 2, initial: 1m } } }\nsteps:\n"+tt.steps+
+				"  - fail: { type: a/b, retriable: true }\n", w.set())
+			h.publish("trip.new", "{}")
+			h.settle()
+			if got := rows(t, h.store); len(got) != tt.want {
+				t.Errorf("the journal holds %q\n%s", got, h.log)
+			}
+			h.advance(3*time.Hour, time.Hour)
+			if got := rows(t, h.store); len(got) > 0 || w.times["undo book"] != tt.want {
+				t.Errorf("at the end it holds %q, and it was undone %d times", got, w.times["undo book"])
+			}
+		})
+	}
+}
+
+// TestARecordHoldsNoCredentials: what an after_commit reads of a request is kept with its
+// failure, and who the caller is is not.
+func TestARecordHoldsNoCredentials(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.fails("mark", -1, errAway)
+	h := startWith(t, "pipeline: trip\ntrigger: { http: { method: POST, path: /trip } }\nsteps: [ { respond: { body: 1 } } ]\n"+
+		"after_commit:\n  retry: { attempts: 1 }\n  steps: [ { world: { do: mark, with: \"${{ request.headers.authorization }}\" } } ]\n", w.set())
+	r := httptest.NewRequest("POST", "/trip", strings.NewReader("{}"))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer hush")
+	h.engine.ServeHTTP(httptest.NewRecorder(), r)
+	h.settle()
+	if got := w.did(); got != `mark "Bearer hush"` {
+		t.Error(got)
+	}
+	letters := fmt.Sprint(h.docs("dead_letters"))
+	if !strings.Contains(letters, "after_commit") || strings.Contains(letters, "hush") || strings.Contains(h.log.String(), "hush") {
+		t.Error(letters)
 	}
 }
 

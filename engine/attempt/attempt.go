@@ -101,7 +101,7 @@ type run struct {
 	*Attempt
 	x    *execution.Execution
 	o    *Outcome
-	saga *saga
+	saga saga
 }
 
 // run runs the pipeline and gathers everything that commits.

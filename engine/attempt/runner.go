@@ -225,9 +225,12 @@ func (r *Runner) end(a *Attempt, e Ending) Ending {
 // close lets go of an attempt's saga. One that did not end and that nothing takes up again
 // is given away, to be undone.
 func (r *Runner) close(a *Attempt, e Ending) {
+	if a.Left != nil || r.Sagas.none() {
+		return
+	}
 	saga := a.sagaName()
 	switch {
-	case a.Left != nil || !r.Sagas.has(saga):
+	case !r.Sagas.has(saga):
 	case !e.Aborted && e.Err == nil && e.Status != StatusRetrying:
 		r.Sagas.Remove(saga)
 	case a.Key == "" && r.Give != nil:

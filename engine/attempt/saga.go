@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,10 +45,10 @@ func (s *Sagas) add(saga string) {
 	s.n.Store(int64(len(s.open)))
 }
 
+// none reports whether there is nothing to look for, without the price of a name.
+func (s *Sagas) none() bool { return s.n.Load() == 0 }
+
 func (s *Sagas) has(saga string) bool {
-	if s.n.Load() == 0 {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open[saga]
@@ -63,11 +64,19 @@ func (s *Sagas) Remove(saga string) {
 
 // saga is what the journal has of a run's saga.
 type saga struct {
-	name    string
 	rows    map[string]*Left   // from earlier runs, by the key of the deed
 	because *pipelined.Problem // why it is being undone; nil while it goes forward
 	mu      sync.Mutex
 	begun   map[string]bool // keys of deeds that this run journaled
+}
+
+func (s *saga) begin(deed string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun == nil {
+		s.begun = map[string]bool{}
+	}
+	s.begun[deed] = true
 }
 
 // sagaName names what an attempt does, across restarts if it comes again after one.
@@ -82,21 +91,20 @@ func sagaKey(saga, deed string) string { return SagaPrefix + saga + "/" + deed }
 
 // recall reads what earlier runs of the attempt, or of what comes again, have journaled.
 func (t *run) recall(ctx context.Context) error {
-	t.saga = &saga{name: t.sagaName(), begun: map[string]bool{}}
-	if !t.Sagas.has(t.saga.name) {
+	if t.Sagas.none() || !t.Sagas.has(t.sagaName()) {
 		return nil
 	}
-	rows, err := t.Store.Metas(ctx, sagaKey(t.saga.name, ""))
+	rows, err := t.Store.Metas(ctx, sagaKey(t.sagaName(), ""))
 	if err != nil {
-		return fmt.Errorf("read the journal of %s: %w: %w", t.saga.name, store.ErrUnavailable, err)
+		return fmt.Errorf("read the journal of %s: %w: %w", t.sagaName(), store.ErrUnavailable, err)
 	}
 	t.saga.rows = map[string]*Left{}
 	for _, row := range rows {
-		deed := strings.TrimPrefix(row.Key, sagaKey(t.saga.name, ""))
+		deed := strings.TrimPrefix(row.Key, sagaKey(t.sagaName(), ""))
 		if deed == "" {
 			t.saga.because = &pipelined.Problem{}
 			if err := json.Unmarshal([]byte(row.Value), t.saga.because); err != nil {
-				return fmt.Errorf("read the journal of %s: %w", t.saga.name, err)
+				return fmt.Errorf("read the journal of %s: %w", t.sagaName(), err)
 			}
 			continue
 		}
@@ -129,12 +137,10 @@ func (t *run) Begin(ctx context.Context, _ *execution.Execution, deeds []*execut
 			return err
 		}
 	}
-	t.Sagas.add(t.saga.name)
-	t.saga.mu.Lock()
+	t.Sagas.add(t.sagaName())
 	for _, d := range deeds {
-		t.saga.begun[d.Key] = true
+		t.saga.begin(d.Key)
 	}
-	t.saga.mu.Unlock()
 	if _, err := t.Commit(ctx, b); err != nil {
 		return CommitProblem(err)
 	}
@@ -165,7 +171,7 @@ func (t *run) journal(b *store.Batch, deed string, l *Left) error {
 	if err != nil {
 		return fmt.Errorf("journal a step: %w", err)
 	}
-	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, deed), Value: string(text)})
+	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.sagaName(), deed), Value: string(text)})
 	return nil
 }
 
@@ -182,7 +188,7 @@ func (t *run) left(d *execution.Deed) (*Left, error) {
 	}
 	return &Left{
 		Trigger: UndoTrigger, Pipeline: t.Pipeline.Name, In: d.Later.Pipeline, Step: d.Later.Step, Name: d.Later.Name,
-		Group: t.saga.name, Order: d.Order(), Of: t.origin(), At: d.At().Place(), Done: d.Done(), Values: values,
+		Group: t.sagaName(), Order: d.Order(), Of: t.origin(), At: d.At().Place(), Done: d.Done(), Values: values,
 	}, nil
 }
 
@@ -194,23 +200,24 @@ func (t *run) origin() Origin {
 func (t *run) settleSaga() {
 	b := t.o.Batch
 	if t.o.Status == StatusRetrying { // what is certainly not done need not be undone
-		_, failed := t.x.Run.Deeds()
+		undo, failed := t.x.Run.Deeds()
 		for _, d := range failed {
-			if t.saga.rows[d.Key] == nil {
-				b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, d.Key)})
+			done := slices.ContainsFunc(undo, func(o *execution.Deed) bool { return o.Key == d.Key })
+			if !done && t.saga.rows[d.Key] == nil {
+				b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.sagaName(), d.Key)})
 			}
 		}
 		return
 	}
-	if !t.Sagas.has(t.saga.name) {
+	if t.Sagas.none() || !t.Sagas.has(t.sagaName()) {
 		return
 	}
-	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, "")})
+	b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.sagaName(), "")})
 	for key := range t.saga.rows {
-		t.saga.begun[key] = true
+		t.saga.begin(key)
 	}
 	for key := range t.saga.begun {
-		b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.saga.name, key)})
+		b.Meta = append(b.Meta, store.Meta{Key: sagaKey(t.sagaName(), key)})
 	}
 }
 

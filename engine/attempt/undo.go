@@ -87,7 +87,7 @@ func (t *run) decide(ctx context.Context, list []deed, p *pipelined.Problem) err
 	if t.saga.because != nil || !slices.ContainsFunc(list, durable) {
 		return nil
 	}
-	b := &store.Batch{Meta: []store.Meta{{Key: sagaKey(t.saga.name, ""), Value: string(problemText(p))}}}
+	b := &store.Batch{Meta: []store.Meta{{Key: sagaKey(t.sagaName(), ""), Value: string(problemText(p))}}}
 	for i, d := range list {
 		if durable(d) {
 			continue
@@ -100,10 +100,10 @@ func (t *run) decide(ctx context.Context, list []deed, p *pipelined.Problem) err
 		if err := t.journal(b, key, l); err != nil {
 			return err
 		}
-		t.saga.begun[key] = true
+		t.saga.begin(key)
 	}
 	if _, err := t.Commit(ctx, b); err != nil {
-		return fmt.Errorf("note that %s is undone: %w", t.saga.name, err)
+		return fmt.Errorf("note that %s is undone: %w", t.sagaName(), err)
 	}
 	t.Host.Point(fault.SagaDecided)
 	return nil
@@ -144,7 +144,7 @@ func (t *run) notUndone(ctx context.Context, d deed, p, q *pipelined.Problem) {
 	if q.Type == typeGone {
 		next.Due, next.Tries = t.Clock.Now(), 0
 	}
-	next.Row, next.Text = LeftPrefix+"undo/"+t.saga.name+"/"+d.key+"/"+strconv.Itoa(d.order), ""
+	next.Row, next.Text = LeftPrefix+"undo/"+t.sagaName()+"/"+d.key+"/"+strconv.Itoa(d.order), ""
 	t.o.left = append(t.o.left, &next)
 }
 
