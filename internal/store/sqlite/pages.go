@@ -27,8 +27,8 @@ const (
 //     their ids;
 //   - else, since sorting again for each page would take quadratic time and a document
 //     may move meanwhile, by a list of all that match, in order. It takes sixteen bytes a
-//     document, and is made at the start, or, where few are wanted, when the first page
-//     was not enough.
+//     document, and is made at the start, or, where few are wanted or an index finds them,
+//     when the first page was not enough.
 //
 // Documents that come while the search is under way have higher rows than those that
 // were there, and are not in it: who writes one for each that is found comes to an end.
@@ -39,7 +39,8 @@ func (s *Store) Find(ctx context.Context, q store.Query, yield func(*store.Docum
 	}
 	defer f.done()
 	begin := f.first
-	if !f.byID && (q.Want == 0 || q.Want > firstPage) {
+	// What an index finds is mostly few; what has to be sorted is sorted once.
+	if !f.byID && (q.Want == 0 && len(q.OrderBy) > 0 || q.Want > firstPage) {
 		begin = f.whole
 	}
 	page, full, err := begin(ctx)
