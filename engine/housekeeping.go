@@ -50,9 +50,26 @@ func trim(ctx context.Context, e *Engine) error {
 	if err != nil {
 		err = fmt.Errorf("trim the store: %w", err)
 	}
+	err = errors.Join(err, shrink(ctx, e))
 	_, cerr := e.config.Store.Commit(ctx, &store.Batch{Drop: []store.Claim{got[0].Claim}})
 	if errors.Is(cerr, store.ErrTaken) { // it took so long that another has it now
 		cerr = nil
 	}
 	return errors.Join(err, cerr)
+}
+
+// shrink has collections that may become only so large give up their oldest documents,
+// loudly: with them goes what nobody looked at.
+func shrink(ctx context.Context, e *Engine) error {
+	for name, most := range e.revisions.current.Load().Limits() {
+		n, err := e.config.Store.Shrink(ctx, name, most)
+		if n > 0 {
+			e.config.Logger.Error("a collection has become too large; its oldest documents were removed", "collection", name, "removed", n,
+				"bytes", most, "fix", "work its documents off, or declare it under collections: in pipelined.yaml to keep more")
+		}
+		if err != nil {
+			return fmt.Errorf("shrink %s: %w", name, err)
+		}
+	}
+	return nil
 }

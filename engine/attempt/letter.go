@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pipelined"
+	"pipelined/engine/program"
 	"pipelined/internal/store"
 	"pipelined/internal/value"
 	"pipelined/objectstore"
@@ -16,7 +17,7 @@ import (
 const (
 	// DeadLetters keeps executions that failed and that nothing handled, as error
 	// records, whatever started them.
-	DeadLetters = "dead_letters"
+	DeadLetters = program.DeadLetters
 	// FailedType is the event the error trigger takes.
 	FailedType = "pipelined.execution.failed"
 	// RedriveType is the event that starts again what no event started. Its key is the

@@ -137,10 +137,30 @@ func (p *Pipeline) Inlets() []string {
 	return []string{p.Inlet()}
 }
 
+// DeadLetters is the collection that keeps executions that failed and that nothing
+// handled. Unless the project file declares it, it keeps them for DeadLettersRetain, and
+// DeadLettersSize of them, in bytes.
+const (
+	DeadLetters       = "dead_letters"
+	DeadLettersRetain = 30 * 24 * time.Hour
+	DeadLettersSize   = 1 << 30
+)
+
+// Limits are how large collections may become, in bytes, by name.
+func (p *Program) Limits() map[string]int64 {
+	if _, declared := p.File.Collections[DeadLetters]; declared {
+		return nil
+	}
+	return map[string]int64{DeadLetters: DeadLettersSize}
+}
+
 // Collection tells how a collection is kept; one that nobody declares keeps its documents
-// for ever.
+// for ever, but for dead letters.
 func (p *Program) Collection(name string) store.Collection {
-	c := p.File.Collections[name]
+	c, declared := p.File.Collections[name]
+	if !declared && name == DeadLetters {
+		return store.Collection{Name: name, Retain: DeadLettersRetain}
+	}
 	return store.Collection{Name: name, Index: c.Index, Unique: c.Unique, Retain: c.Retain, History: c.History}
 }
 

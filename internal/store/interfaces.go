@@ -140,6 +140,10 @@ type Keeper interface {
 	// hold up the writer for long; it returns how many rows went. One process trims at a
 	// time: who calls it holds the claim TrimClaim.
 	Trim(ctx context.Context, now time.Time, keep Retention) (int64, error)
+	// Shrink removes documents of a collection, those that were written the longest ago
+	// first, until what is left takes at most so many bytes, as they were written; it
+	// returns how many went. It goes in small steps, like Trim, under the same claim.
+	Shrink(ctx context.Context, collection string, most int64) (int64, error)
 	// Health is nil while commits work. After one failed it says why, in words for a
 	// person, until one works again, which the store tries by itself. Where several
 	// processes share a store, it also says that this one counts as gone, because it did

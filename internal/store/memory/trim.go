@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -25,6 +26,33 @@ func removed[K comparable, V any](m map[K]V, old func(K, V) bool) int64 {
 	before := len(m)
 	maps.DeleteFunc(m, old)
 	return int64(before - len(m))
+}
+
+// Shrink removes the oldest documents of a collection that takes more than it may.
+func (s *Store) Shrink(ctx context.Context, collection string, most int64) (n int64, err error) {
+	err = s.do(ctx, func(st *state) error {
+		c := st.documents[collection]
+		if c == nil {
+			return nil
+		}
+		list := slices.SortedFunc(maps.Values(c.documents), func(a, b *document) int {
+			return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
+		})
+		size := int64(0)
+		for _, d := range list {
+			size += int64(len(d.Body))
+		}
+		for _, d := range list {
+			if size <= most {
+				return nil
+			}
+			size -= int64(len(d.Body))
+			(&transaction{state: st}).remove(c, d)
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
 
 func (s *state) trimDocuments(now time.Time, keep store.Retention) (n int64) {

@@ -52,6 +52,36 @@ func (s *Store) Trim(ctx context.Context, now time.Time, keep store.Retention) (
 	return total, nil
 }
 
+// Shrink removes the oldest documents of a collection that takes more than it may.
+func (s *Store) Shrink(ctx context.Context, collection string, most int64) (total int64, err error) {
+	for {
+		var size int64
+		if err := s.search.QueryRowContext(ctx, "select coalesce(sum(octet_length(body)), 0) from documents where collection = ?", collection).Scan(&size); err != nil {
+			return total, s.failed(err, "measure %s", collection)
+		}
+		if size <= most {
+			return total, nil
+		}
+		n, err := s.oldest(ctx, collection, size-most)
+		if total += n; err != nil {
+			return total, s.failed(err, "shrink %s", collection)
+		}
+		time.Sleep(trimPause)
+	}
+}
+
+// oldest removes, of the documents that were written the longest ago, those that take so
+// many bytes together, at most trimStep.
+func (s *Store) oldest(ctx context.Context, collection string, excess int64) (n int64, err error) {
+	err = s.do(ctx, func(ctx context.Context, w *writer) (err error) {
+		n, err = w.removeDocuments(ctx, `delete from documents where rowid in (select number from
+			(select rowid number, sum(octet_length(body)) over (order by updated, id) - octet_length(body) before from documents where collection = ? order by updated, id limit ?)
+			where before < ?) returning collection`, collection, trimStep, excess)
+		return err
+	})
+	return n, err
+}
+
 // trimDocuments removes documents that expired.
 func (s *Store) trimDocuments(ctx context.Context, now time.Time) (int64, error) {
 	return s.inSteps(ctx, func(ctx context.Context, w *writer) (int64, error) {
