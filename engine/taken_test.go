@@ -20,7 +20,11 @@ steps:
   - object_store.put: { collection: done, document: { n: 1 } }
 `)
 	h.publish("job.new", `{}`)
-	if _, err := h.store.Commit(t.Context(), &store.Batch{Acks: []store.Ack{{Subscription: "work", Epoch: 1, Seq: 1}}}); err != nil {
+	held, err := h.store.Acquire(t.Context(), "work")
+	if err != nil || len(held) != 1 {
+		t.Fatal(held, err)
+	}
+	if _, err := h.store.Commit(t.Context(), &store.Batch{Acks: []store.Ack{{Subscription: "work", Epoch: held[0].Epoch, Seq: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	h.settle()

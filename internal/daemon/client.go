@@ -31,7 +31,13 @@ func writeRuntimeFile(storePath, admin string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(runtimePath(storePath), text, 0o600); err != nil {
+	// Whole or not there: who reads half of it takes the project for one that is stopped.
+	path := runtimePath(storePath)
+	err = os.WriteFile(path+".new", text, 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
 		return fmt.Errorf("note where the admin listener is: %w", err)
 	}
 	return nil

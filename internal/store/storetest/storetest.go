@@ -109,7 +109,7 @@ func cases() map[string]func(*suite) {
 		"executions and meta":                                   history,
 		"retention keeps what a subscription has to see":        retention,
 		"retention keeps the events of waiting deliveries":      retentionOfWaiting,
-		"a collection shrinks by its oldest documents":         shrinks,
+		"a collection shrinks by its oldest documents":          shrinks,
 		"retention keeps the last tick, and what is held":       retentionOfClaims,
 		"numbers are never given out again":                     numbers,
 		"many at a time":                                        concurrent,
