@@ -30,7 +30,7 @@ func (t *run) newRun() *execution.Run {
 	}
 	r.Origin = cmp.Or(t.Key, t.loop.first)
 	if t.Event != nil {
-		r.EventID, r.Origin = t.Event.ID, t.Event.ID
+		r.EventID, r.Origin = t.Event.ID, t.Event.ID+"/"+t.Pipeline.Name // several pipelines may take it
 	}
 	return r
 }

@@ -24,7 +24,6 @@ type Execution struct {
 	path    string             // identities of the call steps this runs in
 	depth   int                // of call
 	deeds   []*Deed            // this runs in, outermost first; never changed in place
-	undoing bool               // this undoes something
 }
 
 // New prepares the outermost branch. The frame's slots from BaseSlots on begin as
@@ -52,7 +51,7 @@ func (x *Execution) Set(slot int, v any) {
 // a frame of its own, the caller's effects.
 func (x *Execution) Enter(step string, c *Callee, input any) *Execution {
 	y := &Execution{Run: x.Run, Frame: frame(x.Run, c), Effects: x.Effects, callee: c, answer: &pipelined.Reply{},
-		turns: x.turns, path: x.path + "/" + step, depth: x.depth + 1, deeds: x.deeds, undoing: x.undoing}
+		turns: x.turns, path: x.path + "/" + step, depth: x.depth + 1, deeds: x.deeds}
 	for _, slot := range []int{SlotRun, SlotGlobals, SlotEnv} {
 		y.Frame.Slots[slot] = x.Frame.Slots[slot]
 	}

@@ -163,7 +163,6 @@ func (r *Run) Deeds() (undo, failed []*Deed) {
 // into. What they did is dropped if they fail.
 func (x *Execution) Undo(ctx context.Context, into *Effects, l *Later, p *pipelined.Problem) error {
 	x.Effects = into
-	x.undoing = true
 	mark := into.Mark()
 	err := RunHandler(ctx, x, l.Flow, p)
 	if err != nil {

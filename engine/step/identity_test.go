@@ -75,13 +75,13 @@ func TestEveryRunOfAStepHasItsKey(t *testing.T) {
 	p := stage(t, files("steps:\n"+list(2, "probe: { do: flaky }\nretry: { attempts: 3, when: \"true\" }")))
 	p.Probe.On("flaky", p.flaky(2))
 	p.again(0).ok()
-	if len(p.keys) != 3 || p.keys[0] != p.keys[2] || !strings.HasPrefix(p.keys[0], "e-1/probe#") {
+	if len(p.keys) != 3 || p.keys[0] != p.keys[2] || !strings.HasPrefix(p.keys[0], "e-1/work/probe#") {
 		t.Errorf("the tries have the keys %v", p.keys)
 	}
-	if a, b := keysOf(t, files("steps:\n"+list(2, "name: one\n"+key)))[0], "e-1/one"; a != b {
+	if a, b := keysOf(t, files("steps:\n"+list(2, "name: one\n"+key)))[0], "e-1/work/one"; a != b {
 		t.Errorf("a step with a name has the key %s, want %s", a, b)
 	}
-	if got := fmt.Sprint(keysOf(t, files("steps:\n  - foreach: 1..2\n    steps:\n"+list(6, "name: one\n"+key)))); got != "[e-1/one/0 e-1/one/1]" {
+	if got := fmt.Sprint(keysOf(t, files("steps:\n  - foreach: 1..2\n    steps:\n"+list(6, "name: one\n"+key)))); got != "[e-1/work/one/0 e-1/work/one/1]" {
 		t.Errorf("its turns have the keys %s", got)
 	}
 }

@@ -186,7 +186,7 @@ func TestAConnectorIsToldOfItsCall(t *testing.T) {
 		return nil, errors.New("away")
 	})
 	q := p.again(0).failed(pipelined.TypeInternal, 500)
-	want := connectors.Call{Run: p.ID, Event: "e-1", Pipeline: "work", Step: "it", Attempt: 1, Idempotency: "e-1/it/0"}
+	want := connectors.Call{Run: p.ID, Event: "e-1", Pipeline: "work", Step: "it", Attempt: 1, Idempotency: "e-1/work/it/0"}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) || !q.Outside || q.Told() != 502 {
 		t.Errorf("it was told %+v, want %+v; %s", got, want, p.outcome())
 	}

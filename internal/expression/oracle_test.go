@@ -214,7 +214,7 @@ func TestExprsExamples(t *testing.T) {
 // arguments are what each builtin is tried with, in every combination.
 var arguments = []string{
 	`nil`, `true`, `0`, `1`, `-3`, `2.5`, `-0.5`, `1e10`, `9007199254740993`, `""`, `"abc"`, `"äöü€😀"`, `" a b "`, `"a,b,,c"`, `"b"`, `","`, `"12"`,
-	`[]`, `[1, 2, 3]`, `[3, 1.5, 2]`, `["b", "a"]`, `[[1, 2], [3]]`, `[["k", 1]]`, `[true, nil]`, `"1h30m"`, `"90s"`, `"{\"a\": [1.5, null]}"`, `[["k", 1], ["l", nil]]`, `{}`, `{"b": 1, "a": [2]}`,
+	`[]`, `[1, 2, 3]`, `[3, 1.5, 2]`, `["b", "a"]`, `[[1, 2], [3]]`, `[["k", 1]]`, `[true, nil]`, `"1h30m"`, `"90s"`, `"{\"a\": [1.5, null]}"`, `[["k", 1], ["l", nil]]`, `{}`, `{"c": [1.5]}`, `{"b": 1, "a": [2]}`,
 }
 
 // few are those tried where there are three.
@@ -226,6 +226,9 @@ var untried = map[string]string{
 	"timezone": "gives a Go location; a zone is its name here",
 	"date":     "the oracle has the machine's zone; functions_test has its examples",
 }
+
+// unordered are those that expr gives in the order of a Go map, another each time.
+var unordered = []string{"keys", "values", "toPairs"}
 
 // TestEveryBuiltin that expr has and we have, by its own name, gives what expr's machine
 // gives for every combination of arguments; one that we do not have says what to write.
@@ -244,6 +247,9 @@ func TestEveryBuiltin(t *testing.T) {
 		}
 		given := 0
 		for _, src := range calls(name) {
+			if slices.Contains(unordered, name) && strings.Contains(src, `"b": 1, "a"`) {
+				continue
+			}
 			if o.compare(t, src) {
 				given++
 			}
