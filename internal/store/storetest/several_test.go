@@ -20,6 +20,9 @@ import (
 // of them holds what.
 func TestSeveral(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the store in memory passes the same tests of two opens; -short leaves it at that")
+	}
 	storetest.Run(t, storetest.Features{Several: true}, func(t *testing.T) storetest.Opener {
 		g := &group{path: filepath.Join(t.TempDir(), "data.db")}
 		return func(_ *testing.T, c pipelined.Clock) (store.Store, error) { return g.join(c) }
