@@ -16,7 +16,7 @@ func (t *run) record() {
 	o := t.o
 	rec := store.Execution{
 		ID: o.ID, Pipeline: t.Pipeline.Name, Revision: t.Revision.Revision, Trigger: t.Trigger, Status: o.Status,
-		StartedAt: o.Started, EndedAt: t.Clock.Now(), Attempt: t.Number, HandledBy: o.Handled,
+		StartedAt: o.Started, EndedAt: o.Batch.At, Attempt: t.Number, HandledBy: o.Handled,
 	}
 	if t.Event != nil {
 		rec.EventID, rec.EventType, rec.Key = t.Event.ID, t.Event.Type, t.Event.Key
