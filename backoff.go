@@ -9,6 +9,12 @@ type Backoff struct {
 	FullJitter   bool
 }
 
+// NewBackoff is a Backoff as authors write it: kind is constant or exponential, jitter none
+// or full.
+func NewBackoff(kind string, initial, max time.Duration, jitter string) Backoff {
+	return Backoff{Exponential: kind == "exponential", Initial: initial, Max: max, FullJitter: jitter == "full"}
+}
+
 // Wait returns the wait before retry n, from 1; random is in [0, 1).
 func (b Backoff) Wait(n int, random float64) time.Duration {
 	d := b.Initial

@@ -3,6 +3,8 @@ package triggers
 import (
 	"time"
 
+	"pipelined"
+
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -52,7 +54,7 @@ func (o *Options) Subscription(c *field.Context) (s Subscription, fine bool) {
 		MaxAge: o.MaxAge, SkipStale: o.SkipStale,
 	}
 	if r := o.Retry; r != nil {
-		s.Retry = Retry{Attempts: r.Attempts, Backoff: r.Backoff, Initial: r.Initial, Max: r.Max, Jitter: r.Jitter, When: r.When.Program}
+		s.Retry = Retry{Attempts: r.Attempts, Backoff: pipelined.NewBackoff(r.Backoff, r.Initial, r.Max, r.Jitter), When: r.When.Program}
 	}
 	return s, fine
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"pipelined"
+
 	"pipelined/internal/expression"
 )
 
@@ -66,10 +68,7 @@ type Subscription struct {
 // no redelivery.
 type Retry struct {
 	Attempts int
-	Backoff  string // "constant", "exponential"
-	Initial  time.Duration
-	Max      time.Duration
-	Jitter   string // "none", "full"
+	Backoff  pipelined.Backoff
 	When     *expression.Program
 }
 

@@ -134,8 +134,7 @@ func (t *run) putOff(p *pipelined.Problem) bool {
 			return false
 		}
 	}
-	wait := pipelined.Backoff{Exponential: sub.Retry.Backoff == "exponential", Initial: sub.Retry.Initial,
-		Max: sub.Retry.Max, FullJitter: sub.Retry.Jitter == "full"}.WaitAtLeast(t.Deliveries, t.Values.Random(), p.RetryAfter)
+	wait := sub.Retry.Backoff.WaitAtLeast(t.Deliveries, t.Values.Random(), p.RetryAfter)
 	if !t.Cause.PutOff(t.o.Batch, t.Clock.Now().Add(wait), p) {
 		return false
 	}

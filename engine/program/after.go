@@ -57,8 +57,7 @@ func (c *compiler) after(fc *field.Context, b *step.Compiler, n *yaml.Node) *exe
 		}
 		list = params.Steps.node
 		if r := params.Retry; r != nil {
-			retry = &execution.Retries{Attempts: r.Attempts, When: r.When, Backoff: pipelined.Backoff{
-				Exponential: r.Backoff == "exponential", Initial: r.Initial, Max: r.Max, FullJitter: r.Jitter == "full"}}
+			retry = &execution.Retries{Attempts: r.Attempts, When: r.When, Backoff: pipelined.NewBackoff(r.Backoff, r.Initial, r.Max, r.Jitter)}
 		}
 	}
 	if b.Facts.CommitsParts {

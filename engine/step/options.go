@@ -76,8 +76,7 @@ func (h *Handler) DecodeField(c *field.Context, n *yaml.Node) {
 func (b *Compiler) options(c *field.Context, n *Node, opts options) {
 	withError := WithError(c.Symbols)
 	if r := opts.Retry; r != nil {
-		n.retry = &Retry{Attempts: r.Attempts, Backoff: pipelined.Backoff{
-			Exponential: r.Backoff == "exponential", Initial: r.Initial, Max: r.Max, FullJitter: r.Jitter == "full"}}
+		n.retry = &Retry{Attempts: r.Attempts, Backoff: pipelined.NewBackoff(r.Backoff, r.Initial, r.Max, r.Jitter)}
 		if r.When.node != nil {
 			n.retry.When = field.Condition(c.With(withError), r.When.node)
 		}

@@ -38,7 +38,7 @@ func (o *backoffOptions) backoff() pipelined.Backoff {
 	if o == nil {
 		return pipelined.Backoff{}
 	}
-	return pipelined.Backoff{Exponential: o.Kind == "exponential", Initial: o.Initial, Max: o.Max, FullJitter: o.Jitter == "full"}
+	return pipelined.NewBackoff(o.Kind, o.Initial, o.Max, o.Jitter)
 }
 
 func reprocessControl() *Control {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -30,6 +31,27 @@ func (p *Progress) Add(from, to int64) {
 		p.Floor, done = done[0].To, done[1:]
 	}
 	p.Done = done
+}
+
+// CheckPlaces says why the acknowledgements and folds of a batch cannot be: one is made
+// already, or a lease is lost, which leased tells with an error.
+func CheckPlaces[S interface{ Has(n int64) bool }](b *Batch, leased func(subscription string, partition int, epoch int64) (S, error)) error {
+	for i, a := range b.Acks {
+		sub, err := leased(a.Subscription, a.Partition, a.Epoch)
+		if err != nil {
+			return err
+		}
+		again := slices.ContainsFunc(b.Acks[:i], func(e Ack) bool { return e.Subscription == a.Subscription && e.Seq == a.Seq })
+		if again || sub.Has(a.Seq) {
+			return fmt.Errorf("event %d is done with for %s: %w", a.Seq, a.Subscription, ErrTaken)
+		}
+	}
+	for _, f := range b.Folds {
+		if _, err := leased(f.Subscription, f.Partition, f.Epoch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Has reports whether a number is done.

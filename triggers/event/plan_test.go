@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pipelined"
+
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
@@ -26,7 +28,7 @@ func TestPlan(t *testing.T) {
 	}, c)
 	want := &triggers.Subscription{
 		Types: []string{"order.*"}, Where: where, Concurrency: 8, OrderBy: order, WhileWaiting: "skip", FairBy: fair,
-		Retry:  triggers.Retry{Attempts: 3, Backoff: "constant", Initial: time.Second, Max: time.Minute, Jitter: "none", When: again},
+		Retry:  triggers.Retry{Attempts: 3, Backoff: pipelined.Backoff{Initial: time.Second, Max: time.Minute}, When: again},
 		MaxAge: time.Hour, SkipStale: true, From: "beginning",
 	}
 	if !reflect.DeepEqual(got, want) || c.Diags.Len() > 0 {

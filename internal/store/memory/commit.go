@@ -51,7 +51,7 @@ func restore[K comparable, V any](t *transaction, m map[K]V, k K) {
 // commit applies everything: what may be refused first, what somebody else may have taken
 // before what a rerun may mend.
 func (t *transaction) commit(b *store.Batch) (r store.Result, err error) {
-	if err := errors.Join(b.Check(t.now), t.places(b)); err != nil {
+	if err := errors.Join(b.Check(t.now), store.CheckPlaces(b, t.leased)); err != nil {
 		return r, err
 	}
 	if err := t.waiting(b); err != nil {
@@ -74,26 +74,6 @@ func (t *transaction) commit(b *store.Batch) (r store.Result, err error) {
 	}
 	t.effects(b, &r)
 	return r, nil
-}
-
-// places checks what is acknowledged and under which lease.
-func (t *transaction) places(b *store.Batch) error {
-	for i, a := range b.Acks {
-		sub, err := t.leased(a.Subscription, a.Partition, a.Epoch)
-		if err != nil {
-			return err
-		}
-		again := slices.ContainsFunc(b.Acks[:i], func(e store.Ack) bool { return e.Subscription == a.Subscription && e.Seq == a.Seq })
-		if again || sub.Has(a.Seq) {
-			return fmt.Errorf("event %d is done with for %s: %w", a.Seq, a.Subscription, store.ErrTaken)
-		}
-	}
-	for _, f := range b.Folds {
-		if _, err := t.leased(f.Subscription, f.Partition, f.Epoch); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // partition is the only one of a subscription.

@@ -25,28 +25,8 @@ type subscription struct {
 // partition is the only one of a subscription.
 const partition = 0
 
-// mayAck says why the acknowledgements of a batch cannot be: one is made already, or
-// the lease is lost. It looks at memory only.
-func (w *writer) mayAck(b *store.Batch) error {
-	for i, a := range b.Acks {
-		sub, err := w.leased(a.Subscription, a.Partition, a.Epoch)
-		if err != nil {
-			return err
-		}
-		again := slices.ContainsFunc(b.Acks[:i], func(e store.Ack) bool { return e.Subscription == a.Subscription && e.Seq == a.Seq })
-		if again || sub.Has(a.Seq) {
-			return fmt.Errorf("event %d is done with for %s: %w", a.Seq, a.Subscription, store.ErrTaken)
-		}
-	}
-	for _, f := range b.Folds {
-		if _, err := w.leased(f.Subscription, f.Partition, f.Epoch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// leased returns the subscription that a batch speaks for.
+// leased returns the subscription that a batch speaks for. It looks at
+// memory only.
 func (w *writer) leased(name string, p int, e int64) (*subscription, error) {
 	s := w.subs[name]
 	if s == nil || p != partition || !s.lease.held(e) {

@@ -299,7 +299,7 @@ func (w *writer) request(ctx context.Context, r *request) error {
 		r.err = store.ErrUnavailable // nobody waits for it
 		return nil
 	}
-	if err := w.mayAck(b); err != nil {
+	if err := store.CheckPlaces(b, w.leased); err != nil {
 		r.err = err
 		return nil
 	}
