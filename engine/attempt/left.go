@@ -139,13 +139,19 @@ func (t *run) resumeLeft() *execution.Execution {
 		t.o.gone = p
 		return execution.New(r, &t.Pipeline.Callee)
 	}
-	x := execution.Resume(r, callee, l.In != l.Pipeline, l.At)
-	x.Frame.Slots[execution.SlotGlobals], x.Frame.Slots[execution.SlotEnv] = t.Revision.Globals, t.Revision.Env
-	if err := x.Restore(steps, l.Values); err != nil {
+	x, err := l.resume(t.Revision, r, callee, steps)
+	if err != nil {
 		t.o.gone = gone("what is left", err.Error())
 	}
 	t.o.steps = steps
 	return x
+}
+
+// resume is an execution of r at the place and with the values that l was left with.
+func (l *Left) resume(rev *revision.Revision, r *execution.Run, callee *execution.Callee, steps *execution.Later) (*execution.Execution, error) {
+	x := execution.Resume(r, callee, l.In != l.Pipeline, l.At)
+	x.Frame.Slots[execution.SlotGlobals], x.Frame.Slots[execution.SlotEnv] = rev.Globals, rev.Env
+	return x, x.Restore(steps, l.Values)
 }
 
 // runLeft runs what is left.

@@ -21,6 +21,9 @@ type deed struct {
 	row   *Left
 }
 
+// durable reports whether the journal knows of it.
+func (d deed) durable() bool { return d.row != nil || d.live.Durable() }
+
 // done gathers what is to be undone, last first.
 func (t *run) done() (list []deed) {
 	undo, _ := t.x.Run.Deeds()
@@ -41,11 +44,10 @@ func (t *run) done() (list []deed) {
 func newest(list []deed) (out []deed) {
 	seen := map[string]bool{}
 	for _, d := range list {
-		durable := d.row != nil || d.live.Durable()
-		if durable && seen[d.key] {
+		if d.durable() && seen[d.key] {
 			continue
 		}
-		seen[d.key] = seen[d.key] || durable
+		seen[d.key] = seen[d.key] || d.durable()
 		out = append(out, d)
 	}
 	return out
@@ -83,13 +85,12 @@ func (t *run) compensate(ctx context.Context, p *pipelined.Problem) bool {
 // decide notes that the saga goes back from here on, whatever happens to the process.
 // Sagas that never left it need no note.
 func (t *run) decide(ctx context.Context, list []deed, p *pipelined.Problem) error {
-	durable := func(d deed) bool { return d.row != nil || d.live.Durable() }
-	if t.saga.because != nil || !slices.ContainsFunc(list, durable) {
+	if t.saga.because != nil || !slices.ContainsFunc(list, deed.durable) {
 		return nil
 	}
 	b := &store.Batch{Meta: []store.Meta{{Key: sagaKey(t.sagaName(), ""), Value: string(problemText(p))}}}
 	for i, d := range list {
-		if durable(d) {
+		if d.durable() {
 			continue
 		}
 		l, err := t.left(d.live)
@@ -118,9 +119,8 @@ func (t *run) undoing(d deed) (*execution.Execution, *execution.Later, error) {
 	if p != nil {
 		return nil, nil, p
 	}
-	x := execution.Resume(t.x.Run, callee, d.row.In != d.row.Pipeline, d.row.At)
-	x.Frame.Slots[execution.SlotGlobals], x.Frame.Slots[execution.SlotEnv] = t.Revision.Globals, t.Revision.Env
-	return x, steps, x.Restore(steps, d.row.Values)
+	x, err := d.row.resume(t.Revision, t.x.Run, callee, steps)
+	return x, steps, err
 }
 
 // notUndone has what could not be undone tried again later.

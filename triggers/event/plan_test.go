@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pipelined"
-
 	"pipelined/internal/diag"
 	"pipelined/internal/expression"
 	"pipelined/internal/field"
