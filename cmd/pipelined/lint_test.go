@@ -78,3 +78,31 @@ func TestStrictLintFailsOnWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestLintMendsKeepsWhatIsNotItsOwn: a file beside, of the name it would write first, and
+// the permissions of the mended one, whatever the umask is.
+func TestLintMendsKeepsWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = "pipeline: a\ntrigger: { http: { methd: GET, path: /a } }\nsteps: [ { stop: true } ]\n"
+	write(t, dir, map[string]string{"a.yaml": text, "a.yaml.fixed": "mine"})
+	path := filepath.Join(dir, "a.yaml")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := output(t, "lint", dir, "--fix"); code == 0 || !strings.Contains(errs, "a.yaml.fixed") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if got, _ := os.ReadFile(path + ".fixed"); string(got) != "mine" {
+		t.Errorf("the file beside is %q", got)
+	}
+	if err := os.Remove(path + ".fixed"); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := output(t, "lint", dir, "--fix"); code != 0 {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}

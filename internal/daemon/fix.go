@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -73,11 +74,16 @@ func replace(dir, name string, text []byte) error {
 		return fmt.Errorf("%s is a link; mend the file it points to", filepath.Join(dir, name))
 	}
 	beside := name + ".fixed"
-	if err := root.WriteFile(beside, text, info.Mode().Perm()); err != nil {
-		_ = root.Remove(beside) // there may be none
+	f, err := root.OpenFile(beside, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm()) // one that is there is somebody's
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if err := root.Rename(beside, name); err != nil {
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close()) // what the umask took away, too
+	if err == nil {
+		err = root.Rename(beside, name)
+	}
+	if err != nil {
 		_ = root.Remove(beside)
 		return fmt.Errorf("replace %s: %w", name, err)
 	}
